@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: verbs are imported only when they are used, so that ``nfvcap --help`` starts fast."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import Any
+
+import click
+
+from nfvcap import __version__
+from nfvcap.errors import ExitCode, NfvcapError
+
+# verb → (module under nfvcap.cli, one-line help). The help stands here so that listing verbs imports none of them.
+VERBS: dict[str, tuple[str, str]] = {
+    "provision": (
+        "provision",
+        "Make hosts ready to hand out VFs: plan, ask, apply, reboot by consent, verify.",
+    ),
+    "plan": ("plan", "Show what provision would change, with the disruption of each change."),
+    "verify": ("verify", "Check hosts independently of the code that set them up."),
+    "status": ("status", "Show host, NUMA nodes, PFs, VFs and guests, with drift marked."),
+    "deprovision": ("deprovision", "Bring hosts back to their recorded original state, and nothing else."),
+    "doctor": (
+        "doctor",
+        "Is this controller, or a host, fit for the job? What was found, wanted, and the fix.",
+    ),
+    "explain": ("explain", "Explain a check or error by its id."),
+    "check-config": ("check_config", "Validate an inventory without connecting to anything."),
+    "lab": ("lab", "The emulated lab server: up, down, status, ssh, console, reset, wire."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands are loaded on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module_name = VERBS[cmd_name][0]
+        module = importlib.import_module(f"nfvcap.cli.{module_name}")
+        command: click.Command = getattr(module, module_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], list(VERBS), n=1)
+            if near:
+                error.message += f" Did you mean '{near[0]}'?"
+            raise
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.version_option(__version__, prog_name="nfvcap")
+def cli() -> None:
+    """Turn a Linux server into a verified packet-capture host."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point: runs the verb and turns every outcome into a documented exit code."""
+    # A closed terminal or a CI runner's stop must unwind like Ctrl-C, so that nothing is left running.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        result: Any = cli.main(args=argv, prog_name="nfvcap", standalone_mode=False)
+        code = ExitCode(result) if isinstance(result, int) else ExitCode.OK
+    except NfvcapError as error:
+        click.echo(f"nfvcap: {error}", err=True)
+        code = error.exit_code
+    except click.exceptions.Exit as error:
+        code = ExitCode(error.exit_code) if error.exit_code in set(ExitCode) else ExitCode.INTERNAL
+    except click.ClickException as error:
+        error.show()
+        code = ExitCode.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("nfvcap: interrupted", err=True)
+        code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) went away: not our failure, and nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.OK
+    sys.exit(int(code))
+
+
+if __name__ == "__main__":
+    main()
