@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "command.h"
+#include "error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+#ifdef NFVCAP_HAVE_CAPTURE
+    {"capture", command_capture, "receive packets and store every one in a standard capture file"},
+#endif
+#ifdef NFVCAP_HAVE_GENERATE
+    {"generate", command_generate, "send numbered frames, or replay a file, at a given rate"},
+#endif
+#ifdef NFVCAP_HAVE_OFFLINE
+    {"check", command_check, "recount closed capture files: missing, duplicate, reordered, corrupt"},
+    {"merge", command_merge, "join the files of several queues in time order"},
+#endif
+#ifdef NFVCAP_HAVE_BENCH
+    {"bench", command_bench, "measure this machine: the floor, this program, and its peers"},
+#endif
+    {NULL, NULL, NULL},
+};
+
+static void print_help(FILE *out)
+{
+    fputs("usage: nfvcap-agent COMMAND [OPTION]...\n\ncommands:\n", out);
+    for (const struct command *c = commands; c->name != NULL; c++)
+        fprintf(out, "  %-10s %s\n", c->name, c->help);
+    fputs("\nnfvcap-agent COMMAND --help describes one command; nfvcap-agent --version the build.\n",
+          out);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help(stdout);
+        return EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("nfvcap-agent " NFVCAP_VERSION);
+        return EXIT_OK;
+    }
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        if (strcmp(argv[1], c->name) == 0)
+            return c->run(argc - 1, argv + 1);
+    }
+    die(EXIT_USAGE, text("unknown command \"%s\"", argv[1]), NULL,
+        "run nfvcap-agent --help for the list of commands");
+}
