@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one door to subprocesses: an argument list, a time limit, and an error that can be pasted into a shell."""
+"""The one door to subprocesses: an argument list, a time limit, an error that can be pasted into a shell."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
 
             near = difflib.get_close_matches(args[0], list(VERBS), n=1)
             if near:
-                error.message += f" Did you mean '{near[0]}'?"
+                raise click.UsageError(f"No such command '{args[0]}'. Did you mean '{near[0]}'?", ctx) from error
             raise
 
 
