@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How words leave the program: data on standard output, everything else on standard error, colour only for eyes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO, Any
+
+import click
+
+_STYLES: dict[str, dict[str, Any]] = {
+    "PASS": {"fg": "green"},
+    "WARN": {"fg": "yellow"},
+    "FAIL": {"fg": "red", "bold": True},
+    "ERROR": {"fg": "red", "bold": True},
+    "SKIP": {"dim": True},
+    "none": {},
+    "link-flap": {"fg": "yellow"},
+    "reboot": {"fg": "red", "bold": True},
+    "head": {"bold": True},
+    "dim": {"dim": True},
+    "drift": {"fg": "red"},
+}
+
+
+def colourful(stream: IO[str]) -> bool:
+    """Colour goes to terminals only, and never where NO_COLOR or TERM=dumb asks for none."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def say(text: str = "") -> None:
+    """Chatter: progress, questions, hints (standard error)."""
+    click.echo(text, err=True, color=colourful(sys.stderr))
+
+
+def emit(text: str = "") -> None:
+    """Data that was asked for (standard output)."""
+    click.echo(text, color=colourful(sys.stdout))
+
+
+def paint(text: str, style: str) -> str:
+    """Text in the style of a verdict or a disruption; codes are stripped where no colour is wanted."""
+    return click.style(text, **_STYLES.get(style, {})) if _STYLES.get(style) else text
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 change``, ``2 changes``."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def interactive() -> bool:
+    """Can a question be asked and answered?"""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def size(value_bytes: int) -> str:
+    """``2 MiB``, ``1.5 GiB``: at most one digit after the point."""
+    number, unit = float(value_bytes), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if number < 1024:
+            break
+        number, unit = number / 1024, larger
+    return f"{number:.1f}".removesuffix(".0") + f" {unit}"
+
+
+def cpu_list(cpus: tuple[int, ...]) -> str:
+    """``0-3,8`` as the kernel writes it; ``-`` for none."""
+    spans: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if spans and cpu == spans[-1][1] + 1:
+            spans[-1][1] = cpu
+        else:
+            spans.append([cpu, cpu])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans) or "-"
