@@ -19,25 +19,24 @@ _NO_VALUE = (errno.EINVAL, errno.EOPNOTSUPP)
 
 
 class Root:
-    """Reads that never raise and keep in mind what they could not read; whoever writes derives from it.
+    """Reads that never raise and tell what they could not read, and writes that always raise.
 
     Args:
-        root: directory that stands for `/`.
+        path: directory that stands for `/`.
 
     Attributes:
-        root: that directory, "" for `/`.
         problems: what could not be read, in words, in order, without repetition.
     """
 
-    def __init__(self, root: str = "/") -> None:
-        self.root = "" if root == "/" else os.path.abspath(root)
+    def __init__(self, path: str = "/") -> None:
+        self.path = "" if path == "/" else os.path.abspath(path)
         self.problems: list[str] = []
 
-    def path(self, path: str) -> str:
+    def real(self, path: str) -> str:
         """Where an absolute path of the machine lies under this root."""
         if not path.startswith("/"):
             raise ValueError(f"not an absolute path: {path!r}")
-        return self.root + path
+        return self.path + path
 
     def problem(self, text: str) -> None:
         """Keep one line about something that could not be read."""
@@ -53,7 +52,7 @@ class Root:
     def read_bytes(self, path: str, limit: int = -1) -> bytes | None:
         """Content of a file, at most `limit` bytes when that is not negative."""
         try:
-            with open(self.path(path), "rb") as stream:
+            with open(self.real(path), "rb") as stream:
                 return stream.read(limit)
         except OSError as error:
             self._failed(path, error)
@@ -83,7 +82,7 @@ class Root:
     def listdir(self, path: str) -> list[str]:
         """Sorted names in a directory; none when it is not there."""
         try:
-            return sorted(os.listdir(self.path(path)))
+            return sorted(os.listdir(self.real(path)))
         except OSError as error:
             self._failed(path, error)
             return []
@@ -91,7 +90,7 @@ class Root:
     def readlink(self, path: str) -> str | None:
         """Target of a symbolic link as written; None when it is no link."""
         try:
-            return os.readlink(self.path(path))
+            return os.readlink(self.real(path))
         except OSError as error:
             self._failed(path, error)
             return None
@@ -103,15 +102,61 @@ class Root:
 
     def exists(self, path: str) -> bool:
         """Whether something is there (links are followed)."""
-        return os.path.exists(self.path(path))
+        return os.path.exists(self.real(path))
 
     def is_dir(self, path: str) -> bool:
-        return os.path.isdir(self.path(path))
+        return os.path.isdir(self.real(path))
 
     def mode(self, path: str) -> int | None:
         """Permission bits (0o644) of a file."""
         try:
-            return stat.S_IMODE(os.stat(self.path(path)).st_mode)
+            return stat.S_IMODE(os.stat(self.real(path)).st_mode)
         except OSError as error:
             self._failed(path, error)
             return None
+
+    # Writing: OSError reaches the caller, who knows what it was for.
+
+    def write(self, path: str, text: str) -> None:
+        """Write into a file that exists (sysfs, procfs) with one write(2): never creates, never truncates."""
+        handle = os.open(self.real(path), os.O_WRONLY)
+        try:
+            os.write(handle, text.encode("utf-8"))
+        finally:
+            os.close(handle)
+
+    def replace(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        """Put a regular file in place whole and on disk: temporary file, fsync, rename, fsync of the directory."""
+        real = self.real(path)
+        folder = os.path.dirname(real)
+        os.makedirs(folder, exist_ok=True)
+        temporary = os.path.join(folder, f".{os.path.basename(real)}.nfvcap{os.getpid()}")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+            os.rename(temporary, real)
+        except BaseException:
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
+            raise
+        self.sync_folder(os.path.dirname(path))
+
+    def remove(self, path: str) -> None:
+        """Remove a file, durably; not an error when it is not there."""
+        try:
+            os.unlink(self.real(path))
+        except FileNotFoundError:
+            return
+        self.sync_folder(os.path.dirname(path))
+
+    def sync_folder(self, path: str) -> None:
+        """Make renames and removals in a directory survive a power cut."""
+        handle = os.open(self.real(path) or "/", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
