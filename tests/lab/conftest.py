@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One lab server for the whole test session, and the command line as a user types it.
+
+The files of this folder run in the order of their names' numbers: each says in which state it takes the lab over and
+in which it leaves it, because a boot of the emulated machine costs a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nfvcap.lab import Lab
+from tests.lab.host import Host
+
+LAB_NAME = "test"
+HOST = "host1"
+
+
+@dataclass(frozen=True)
+class Controller:
+    """Runs ``nfvcap`` against the lab's inventory."""
+
+    top: Path
+    inventory: Path
+
+    def argv(self, *words: str) -> list[str]:
+        return [str(Path(sys.executable).parent / "nfvcap"), *words, "-i", str(self.inventory)]
+
+    def __call__(self, *words: str, expect: int | tuple[int, ...] = 0, timeout_s: float = 600) -> str:
+        """Run a verb to its end; returns standard output, fails with everything it said on another exit code."""
+        done = subprocess.run(
+            self.argv(*words), cwd=self.top, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+        codes = (expect,) if isinstance(expect, int) else expect
+        assert done.returncode in codes, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def failing(self, *words: str, expect: int | tuple[int, ...], timeout_s: float = 600) -> str:
+        """Run a verb that has to fail with one of these exit codes; returns all that it said."""
+        done = subprocess.run(
+            self.argv(*words), cwd=self.top, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+        codes = (expect,) if isinstance(expect, int) else expect
+        assert done.returncode in codes, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    def json(self, *words: str, expect: int | tuple[int, ...] = 0) -> Any:
+        return json.loads(self(*words, "--format", "json", expect=expect))
+
+    def kill_when(self, seen: Callable[[str], bool], *words: str, timeout_s: float = 600) -> list[str]:
+        """Start a verb and SIGKILL it with all its children as soon as a line of its progress is ``seen``."""
+        process = subprocess.Popen(
+            self.argv(*words), cwd=self.top, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+        lines: list[str] = []
+        watchdog = subprocess.Popen(["sleep", str(timeout_s)], start_new_session=True)
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                lines.append(line.rstrip())
+                if seen(line):
+                    break
+                assert watchdog.poll() is None, "not seen in time:\n" + "\n".join(lines)
+            else:
+                pytest.fail("the verb ended before the moment to kill it came:\n" + "\n".join(lines))
+        finally:
+            watchdog.kill()
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        return lines
+
+    def playbook(self, name: str, plan: Path, *words: str) -> dict[str, int]:
+        """Run a playbook without the command line, as any Ansible controller would; returns the host's recap."""
+        done = subprocess.run(
+            [
+                str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(self.inventory), "-e", f"@{plan}",
+                str(self.top / "playbooks" / name), *words,
+            ],
+            cwd=self.top, capture_output=True, text=True, timeout=900, check=False,
+            env={**os.environ, "ANSIBLE_CONFIG": str(self.top / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        )  # fmt: skip
+        recap = [line for line in done.stdout.splitlines() if line.startswith(HOST) and "ok=" in line]
+        assert recap, done.stdout[-4000:] + done.stderr[-2000:]
+        counts = {key: int(value) for key, value in (word.split("=") for word in recap[-1].split() if "=" in word)}
+        assert counts["failed"] == 0 and counts["unreachable"] == 0, done.stdout[-6000:]
+        return counts
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """A booted lab server that started from the pristine disk."""
+    machine = Lab(LAB_NAME)
+    machine.up(reset=True)
+    yield machine
+    machine.down()
+
+
+@pytest.fixture(scope="session")
+def inventory(top: Path, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped lab inventory, pointed at the lab of the tests."""
+    document = yaml.safe_load((top / "inventory" / "lab.yml").read_text())
+    document["all"]["hosts"][HOST] |= lab.ansible_vars()
+    path = tmp_path_factory.mktemp("inventory") / "lab.yml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    return path
+
+
+@pytest.fixture(scope="session")
+def nfvcap(top: Path, inventory: Path) -> Controller:
+    return Controller(top, inventory)
+
+
+@dataclass(frozen=True)
+class ProvisionedLab:
+    """A lab server on which ``provision`` has succeeded."""
+
+    lab: Lab
+    nfvcap: Controller
+
+    @property
+    def inventory(self) -> Path:
+        return self.nfvcap.inventory
+
+    def ssh(self, argv: list[str], **options: Any) -> Any:
+        return self.lab.ssh(argv, **options)
+
+
+@pytest.fixture
+def provisioned_lab(lab: Lab, nfvcap: Controller) -> ProvisionedLab:
+    """Provisions only what is lacking: free of charge when the lab already is as it should be."""
+    nfvcap("provision", HOST, "--yes", "--reboot", "auto")
+    return ProvisionedLab(lab, nfvcap)
+
+
+@pytest.fixture(scope="session")
+def host(lab: Lab) -> Host:
+    return Host(lab)
+
+
+@pytest.fixture(scope="session")
+def pristine(host: Host) -> dict[str, str]:
+    """What the server was before anything was done to it; asked for by the very first test."""
+    return host.fingerprint()

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lab server as the tests look at it: plain files and third-party tools, none of nfvcap's own reading."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from nfvcap.lab import Lab
+
+# Trees in which a provisioned host may differ from a pristine one.
+_TREES = "/etc /usr/local /boot/grub /var/lib/nfvcap /lib/systemd/system /root"
+# Changes by itself: leases, ids, caches that the system rewrites whether nfvcap runs or not.
+_VOLATILE = (
+    "/etc/resolv.conf",
+    "/etc/mtab",
+    "/etc/adjtime",
+    "/etc/.updated",
+    "/boot/grub/grubenv",
+    "/root/.ansible",
+    "/root/.cache",
+)
+
+
+@dataclass(frozen=True)
+class Host:
+    lab: Lab
+
+    def run(self, line: str, timeout_s: float = 120) -> str:
+        """A shell line on the server; fails when it fails."""
+        return self.lab.ssh(["sh", "-c", shlex.quote(line)], timeout_s=timeout_s).stdout
+
+    def read(self, path: str) -> str:
+        return self.run(f"cat {shlex.quote(path)}")
+
+    def write(self, path: str, text: str) -> None:
+        self.run(f"printf %s {shlex.quote(text)} > {shlex.quote(path)}")
+
+    def exists(self, path: str) -> bool:
+        return self.run(f"test -e {shlex.quote(path)} && echo yes || true").strip() == "yes"
+
+    def boot_id(self) -> str:
+        return self.read("/proc/sys/kernel/random/boot_id").strip()
+
+    def fingerprint(self) -> dict[str, str]:
+        """Path → mode and digest of every file that provisioning could touch; values of the run-time settings."""
+        files = self.run(
+            f"find {_TREES} -xdev \\( -type f -o -type l \\) -print0 2>/dev/null | sort -z | "
+            'xargs -0 -r sh -c \'for f; do if [ -L "$f" ]; then echo "link $(readlink "$f")  $f"; '
+            'else echo "$(stat -c %a "$f") $(sha256sum < "$f" | cut -c1-64)  $f"; fi; done\' _',
+            timeout_s=300,
+        )
+        state = {}
+        for line in files.splitlines():
+            value, path = line.split("  ", 1)
+            if not path.startswith(_VOLATILE):
+                state[path] = value
+        settings = self.run(
+            "grep -H . /sys/devices/system/node/node*/hugepages/*/nr_hugepages "
+            "/sys/bus/pci/devices/*/sriov_numvfs /sys/bus/pci/devices/*/driver_override 2>/dev/null || true"
+        )
+        state |= dict(line.split(":/", 1) if ":/" in line else line.rsplit(":", 1) for line in settings.splitlines())
+        return state
+
+    def sriov_pfs(self) -> list[str]:
+        return self.run("cd /sys/bus/pci/devices && ls -d */sriov_numvfs | cut -d/ -f1").split()
+
+    def num_vfs(self, pf: str) -> int:
+        return int(self.read(f"/sys/bus/pci/devices/{pf}/sriov_numvfs"))
+
+    def vfs(self, pf: str, driver: str | None = None) -> list[str]:
+        """PCI addresses of a PF's VFs, of one driver only if asked for."""
+        out = self.run(
+            f"cd /sys/bus/pci/devices/{pf} && for v in virtfn*; do [ -e $v ] || continue; "
+            'echo "$(basename $(readlink $v)) $(basename $(readlink $v/driver) 2>/dev/null)"; done'
+        )
+        pairs = [(line.split() + [""])[:2] for line in out.splitlines()]
+        return sorted(vf for vf, bound in pairs if driver is None or bound == driver)
+
+    def desired(self) -> Any:
+        """The desired state of the plan that was applied last."""
+        plan = json.loads(self.read("/var/lib/nfvcap/plan.json"))
+        (only,) = plan["nfvcap_plan"].values()
+        return only["desired"]
+
+    def hugepage_file(self, pool: Any) -> str:
+        size_kib = pool["size_bytes"] // 1024
+        return f"/sys/devices/system/node/node{pool['node']}/hugepages/hugepages-{size_kib}kB/nr_hugepages"
+
+    @contextmanager
+    def read_only(self, *paths: str) -> Iterator[None]:
+        """These files answer every write with EROFS: a read-only bind mount of each on itself."""
+        mounted = []
+        try:
+            for path in paths:
+                self.run(f"mount --bind {path} {path} && mount -o remount,bind,ro {path}")
+                mounted.append(path)
+            yield
+        finally:
+            for path in mounted:
+                self.run(f"umount {path}")
+
+    @contextmanager
+    def memory_taken(self, node: int) -> Iterator[None]:
+        """Somebody else holds nearly all memory of a node, as 1 GiB pages."""
+        path = f"/sys/devices/system/node/node{node}/hugepages/hugepages-1048576kB/nr_hugepages"
+        before = self.read(path)
+        self.run(f"sync; echo 3 > /proc/sys/vm/drop_caches; echo 1 > /proc/sys/vm/compact_memory; echo 64 > {path}")
+        try:
+            yield
+        finally:
+            self.write(path, before)
+
+    @contextmanager
+    def guest_holding(self, vf: str) -> Iterator[str]:
+        """A libvirt guest that has the VF; it needs no operating system for that. Yields its name."""
+        name = "nfvcap-test-holder"
+        domain, bus, rest = vf.split(":")
+        slot, function = rest.split(".")
+        xml = f"""<domain type='kvm'><name>{name}</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type></os>
+<devices><hostdev mode='subsystem' type='pci' managed='no'><source>
+<address domain='0x{domain}' bus='0x{bus}' slot='0x{slot}' function='0x{function}'/></source></hostdev></devices></domain>"""
+        self.run(f"printf %s {shlex.quote(xml)} > /run/{name}.xml && virsh -q create /run/{name}.xml", timeout_s=180)
+        try:
+            yield name
+        finally:
+            self.run(f"virsh -q destroy {name}; rm -f /run/{name}.xml", timeout_s=180)

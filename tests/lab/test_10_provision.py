@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the pristine disk to a provisioned host, with the controller killed at each stage boundary on the way.
+
+Takes over: the lab as ``lab up --reset`` leaves it. Leaves: provisioned.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nfvcap.lab import Lab
+from tests.lab.conftest import HOST, Controller
+from tests.lab.host import Host
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def first_plan(nfvcap: Controller, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("plan") / "plan.json"
+    nfvcap("plan", HOST, "-o", str(path), expect=3)
+    return json.loads(path.read_text())["nfvcap_plan"][HOST]
+
+
+def test_the_pristine_host_is_plain(host: Host, pristine: dict[str, str]) -> None:
+    assert "iommu" not in host.read("/proc/cmdline")
+    assert not host.exists("/var/lib/nfvcap")
+    assert all(host.num_vfs(pf) == 0 for pf in host.sriov_pfs())
+    assert pristine["/etc/default/grub"]
+
+
+def test_plan_tells_every_change_with_its_disruption(first_plan: Any) -> None:
+    changes = {change["id"]: change for change in first_plan["changes"]}
+    assert any(change["disruption"] == "reboot" for change in changes.values())
+    assert all(change["reason"] and change["title"] for change in changes.values())
+    assert first_plan["protected"], "the management NIC carries ssh"
+    wanted = {pf["address"] for pf in first_plan["desired"]["pfs"]}
+    assert wanted and not wanted & set(first_plan["protected"])
+
+
+def test_planning_and_dry_run_change_nothing(nfvcap: Controller, host: Host, pristine: dict[str, str]) -> None:
+    nfvcap("provision", HOST, "--dry-run", expect=3)
+    assert host.fingerprint() == pristine
+
+
+def test_without_consent_nothing_happens(nfvcap: Controller, host: Host, pristine: dict[str, str]) -> None:
+    nfvcap("provision", HOST, expect=2)  # no terminal, no --yes
+    assert host.fingerprint() == pristine
+
+
+def test_reboot_never_stops_before_the_reboot_and_says_so(nfvcap: Controller, host: Host) -> None:
+    boot = host.boot_id()
+    nfvcap("provision", HOST, "--yes", "--reboot", "never", expect=7)
+    assert host.boot_id() == boot
+    assert "iommu=pt" not in host.read("/proc/cmdline")
+    assert "iommu=pt" in host.read("/boot/grub/grub.cfg")
+
+
+@pytest.mark.parametrize("stage", ["facts", "plan", "reboot", "runtime"])
+def test_a_controller_killed_at_a_stage_boundary_leaves_a_host_that_converges(
+    nfvcap: Controller, lab: Lab, host: Host, stage: str
+) -> None:
+    """Each kill lands later in the same provision; the test after the last one sees it through."""
+    nfvcap.kill_when(lambda line: stage in line and HOST in line, "provision", HOST, "--yes", "--reboot", "auto")
+    lab.wait_ssh(timeout_s=240)
+
+
+def test_provision_converges_after_all_that(nfvcap: Controller, host: Host, first_plan: Any) -> None:
+    nfvcap("provision", HOST, "--yes", "--reboot", "auto")
+    nfvcap("verify", HOST, "--state-only")
+    for pf in first_plan["desired"]["pfs"]:
+        assert host.num_vfs(pf["address"]) == pf["num_vfs"]
+
+
+def test_a_second_run_changes_nothing(nfvcap: Controller, host: Host, tmp_path: Path) -> None:
+    before, boot = host.fingerprint(), host.boot_id()
+    plan = tmp_path / "plan.json"
+    nfvcap("plan", HOST, "-o", str(plan), expect=0)
+    assert json.loads(plan.read_text())["nfvcap_plan"][HOST]["changes"] == []
+    # All roles, not only those with pending changes: each module must see for itself that nothing is to be done.
+    assert nfvcap.playbook("provision.yml", plan)["changed"] == 0
+    assert nfvcap.playbook("provision.yml", plan, "--check")["changed"] == 0
+    nfvcap("provision", HOST, "--yes", "--reboot", "never")
+    assert host.boot_id() == boot
+    after = host.fingerprint()
+    assert {path for path in before | after if before.get(path) != after.get(path)} <= {"/var/lib/nfvcap/plan.json"}
+
+
+def test_check_mode_predicts_what_a_run_changes(nfvcap: Controller, host: Host, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    nfvcap("plan", HOST, "-o", str(plan), expect=0)
+    pools = [pool for pool in host.desired()["hugepages"] if pool["when"] == "runtime"]
+    host.write(host.hugepage_file(pools[0]), "0")
+    host.run("rm /etc/modprobe.d/nfvcap.conf; systemctl disable -q nfvcap-sriov.service")
+    broken = host.fingerprint()
+    predicted = nfvcap.playbook("provision.yml", plan, "--check", "--diff")
+    assert host.fingerprint() == broken, "check mode changed something"
+    done = nfvcap.playbook("provision.yml", plan)
+    assert predicted["changed"] == done["changed"] > 0
+    nfvcap("verify", HOST, "--state-only")
+
+
+def test_everything_survives_a_reboot(nfvcap: Controller, lab: Lab, host: Host) -> None:
+    boot = host.boot_id()
+    lab.reboot()
+    assert host.boot_id() != boot
+    nfvcap("verify", HOST, "--state-only")
+    nfvcap("plan", HOST, expect=0)
+
+
+def test_third_party_tools_agree(host: Host) -> None:
+    desired = host.desired()
+    on_vfio = {vf for pf in desired["pfs"] for vf in host.vfs(pf["address"], driver="vfio-pci")}
+    listed = {line.split()[0] for line in host.run("driverctl list-overrides").splitlines() if "vfio-pci" in line}
+    assert listed == on_vfio
+    dpdk = host.run("dpdk-devbind.py -s")
+    lspci = host.run("lspci -Dvv -d 8086:10ca")
+    for vf in on_vfio:
+        assert any(line.startswith(vf) and "drv=vfio-pci" in line for line in dpdk.splitlines())
+        assert vf in lspci
+    assert lspci.count("Kernel driver in use: vfio-pci") == len(on_vfio)
+    numastat = host.run("numastat -m").splitlines()
+    for pool in desired["hugepages"]:
+        free = next(line for line in numastat if line.startswith("HugePages_Total"))
+        assert float(free.split()[1 + pool["node"]]) * 1024**2 >= pool["count"] * pool["size_bytes"] * 0.99
+    validated = host.run("virt-host-validate qemu || true")
+    assert "FAIL" not in validated, validated

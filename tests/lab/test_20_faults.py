@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong on real hosts, provoked on the lab server: each time a clear word, nothing lost, and a way on.
+
+Takes over: provisioned. Leaves: provisioned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nfvcap.lab import Lab
+from tests.lab.conftest import HOST, Controller, ProvisionedLab
+from tests.lab.host import Host
+
+pytestmark = pytest.mark.lab
+
+
+@contextmanager
+def intent_with(nfvcap: Controller, tmp_path: Path, **changed: object) -> Iterator[Controller]:
+    """The same inventory with some keys of host1's intent replaced."""
+    document = yaml.safe_load(nfvcap.inventory.read_text())
+    document["all"]["hosts"][HOST]["nfvcap"] |= changed
+    path = tmp_path / "changed.yml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    yield Controller(nfvcap.top, path)
+
+
+def runtime_pf(host: Host) -> str:
+    return str(next(pf["address"] for pf in host.desired()["pfs"] if pf["num_vfs"] > 0))
+
+
+def test_too_many_huge_pages_are_refused_with_the_missing_amount(
+    provisioned_lab: ProvisionedLab, nfvcap: Controller, host: Host, tmp_path: Path
+) -> None:
+    before = host.fingerprint()
+    with intent_with(nfvcap, tmp_path, hugepages=[{"size": "2M", "node": 1, "memory": "64G"}]) as greedy:
+        said = greedy.failing("provision", HOST, "--yes", expect=2)
+    assert "node 1" in said and "GiB" in said
+    assert host.fingerprint() == before
+
+
+def test_memory_that_is_gone_at_run_time_is_reported_and_the_pages_go_back(
+    provisioned_lab: ProvisionedLab, nfvcap: Controller, host: Host
+) -> None:
+    """The plan fitted, but somebody took the node's memory before the pages could be made."""
+    pool = next(pool for pool in host.desired()["hugepages"] if pool["when"] == "runtime")
+    host.write(host.hugepage_file(pool), "0")
+    with host.memory_taken(pool["node"]):
+        said = nfvcap.failing("provision", HOST, "--yes", expect=(1, 2, 4))
+        assert "NFV-MEM" in said or "NFV-PLAN" in said
+        assert f"node {pool['node']}" in said
+    nfvcap("provision", HOST, "--yes")
+    nfvcap("verify", HOST, "--state-only")
+
+
+def test_vfs_are_not_recreated_while_a_guest_holds_one(
+    provisioned_lab: ProvisionedLab, nfvcap: Controller, host: Host, tmp_path: Path
+) -> None:
+    pf = runtime_pf(host)
+    vf = host.vfs(pf, driver="vfio-pci")[0]
+    intent = yaml.safe_load(nfvcap.inventory.read_text())["all"]["hosts"][HOST]["nfvcap"]
+    pfs = [{**entry, "vfs": entry["vfs"] - 1} for entry in intent["pfs"]]
+    with host.guest_holding(vf) as guest:
+        vfs = host.vfs(pf)
+        with intent_with(nfvcap, tmp_path, pfs=pfs) as fewer:
+            said = fewer.failing("provision", HOST, "--yes", expect=(1, 2, 4))
+        assert guest in said and "NFV-" in said
+        assert host.vfs(pf) == vfs
+        assert host.run(f"virsh -q domstate {guest}").strip() in {"running", "paused"}
+    nfvcap("verify", HOST, "--state-only")
+
+
+def test_a_second_pf_left_alone_stays_untouched(
+    provisioned_lab: ProvisionedLab, host: Host, pristine: dict[str, str]
+) -> None:
+    ours = {pf["address"] for pf in host.desired()["pfs"] if pf["num_vfs"] > 0}
+    for pf in set(host.sriov_pfs()) - ours:
+        assert host.num_vfs(pf) == 0
+        assert host.run(f"basename $(readlink /sys/bus/pci/devices/{pf}/driver)").strip() == "igb"
+        assert not host.run(f"cat /sys/bus/pci/devices/{pf}/driver_override").strip().replace("(null)", "")
+
+
+def test_a_write_to_sriov_numvfs_that_fails_is_reported_and_the_next_run_mends_it(
+    provisioned_lab: ProvisionedLab, nfvcap: Controller, host: Host
+) -> None:
+    """The file turns read-only, as after a fault in the firmware (a write that blocks: tests/faults, on a FIFO)."""
+    pf = runtime_pf(host)
+    path = f"/sys/bus/pci/devices/{pf}/sriov_numvfs"
+    host.run(f"echo 0 > {path}")
+    with host.read_only(path):
+        said = nfvcap.failing("provision", HOST, "--yes", expect=(1, 4))
+        assert "NFV-SRIOV" in said and pf in said, said
+    nfvcap("provision", HOST, "--yes")
+    nfvcap("verify", HOST, "--state-only")
+
+
+def test_a_vf_that_fails_to_bind_is_named_and_the_next_run_mends_it(
+    provisioned_lab: ProvisionedLab, nfvcap: Controller, host: Host
+) -> None:
+    pf = runtime_pf(host)
+    vf = host.vfs(pf, driver="vfio-pci")[-1]
+    host.run(f"echo {vf} > /sys/bus/pci/drivers/vfio-pci/unbind")
+    with host.read_only("/sys/bus/pci/drivers/vfio-pci/bind", "/sys/bus/pci/drivers_probe"):
+        said = nfvcap.failing("provision", HOST, "--yes", expect=(1, 4))
+        assert vf in said and "NFV-DRV" in said, said
+    nfvcap("provision", HOST, "--yes")
+    nfvcap("verify", HOST, "--state-only")
+
+
+def test_power_cut_in_the_middle_of_apply(
+    provisioned_lab: ProvisionedLab, nfvcap: Controller, lab: Lab, host: Host
+) -> None:
+    """Half of the run-time state is taken away, then the power fails while provision puts it back."""
+    host.run(f"echo 0 > /sys/bus/pci/devices/{runtime_pf(host)}/sriov_numvfs; rm /etc/nfvcap/host.json; sync")
+    nfvcap.kill_when(lambda line: "runtime" in line and HOST in line, "provision", HOST, "--yes", "--reboot", "auto")
+    lab.power_cut()
+    lab.up()
+    nfvcap("provision", HOST, "--yes", "--reboot", "auto")
+    nfvcap("verify", HOST, "--state-only")
