@@ -122,6 +122,8 @@ class Sriov(Model):
     drivers_autoprobe: bool
     vf_device_id: str  # sriov_vf_device, "10ca"
     vfs: tuple[Vf, ...]
+    offset: int | None = None  # sriov_offset, sriov_stride: VF i has routing id PF + offset + i * stride
+    stride: int | None = None
 
 
 class Nic(Model):
@@ -143,6 +145,7 @@ class Nic(Model):
     physfn: str | None  # set when this NIC is itself a VF (nested use)
     sriov: Sriov | None
     carries: tuple[Literal["ssh", "default-route"], ...]  # through bond, bridge, VLAN, ...
+    carries_via: tuple[str, ...] = ()  # the interfaces between this NIC and the address: ("bond0", "br0")
 
 
 class Guest(Model):
@@ -191,5 +194,7 @@ class Facts(Model):
     packages: dict[str, str | None]  # asked-for package → installed version
     files: dict[str, BoundFile | None]  # asked-for path → content, None: absent
     kernel_modules: tuple[str, ...]  # loaded or built in, of those asked for (underscores)
+    # Live parameters of the asked-for modules that are loaded: {"vfio_pci": {"disable_idle_d3": "N"}}
+    module_parameters: dict[str, dict[str, str]] = Field(default_factory=dict)
     ledger: dict[str, Any] | None  # /var/lib/nfvcap/ledger.json
     notes: tuple[str, ...]  # what could not be read, in words

@@ -74,6 +74,7 @@ class PfTarget(Model):
     node: int | None
     num_vfs: int
     vfs: tuple[VfTarget, ...]
+    admin_up: bool = True  # a PF that is down gives its VFs no carrier, or refuses them
 
 
 class ModuleOptions(Model):
@@ -106,6 +107,7 @@ class Desired(Model):
     vfio: Vfio
     pfs: tuple[PfTarget, ...]
     kvm: Kvm
+    units: tuple[str, ...] = ()  # nfvcap's own systemd units that must be enabled: they restore at each boot
 
 
 class GuestPlacement(Model):
@@ -127,7 +129,9 @@ class Reason(Model):
 
 class Change(Model):
     id: str  # stable: "kernel-args", "hugepages:node1:2048kB", "pf:0000:81:00.0:num_vfs", "vf:0000:81:00.0:0:mac"
-    role: str  # the role that makes it: kernel_args, iommu, hugepages, cpu_isolation, sriov, driver_binding, kvm_host
+    # The role that makes it: kvm_host, kernel_args, iommu, cpu_isolation, persistence, hugepages, sriov or
+    # driver_binding (in this order).
+    role: str
     title: str  # for people: "huge pages 2 MiB on node 1"
     before: Any
     after: Any
@@ -139,6 +143,8 @@ class Change(Model):
 class HostPlan(Model):
     host: str
     desired: Desired
+    # Every text file under nfvcap's management → its exact content, or None when it must not exist.
+    files: dict[str, str | None]
     placement: tuple[GuestPlacement, ...]
     reasons: tuple[Reason, ...]
     changes: tuple[Change, ...]
