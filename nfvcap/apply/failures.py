@@ -31,11 +31,13 @@ def explain(event: TaskEnded) -> NfvcapError:
     if event.status is Status.UNREACHABLE:
         return _unreachable(event.host, message)
     where = f"{event.role}: {event.name}" if event.role else event.name
-    if code := event.data.get("code"):
-        # Our own modules explain themselves.
-        return NfvcapError(
-            str(code), f"{event.host}: {message}", str(event.data.get("why", "")), str(event.data.get("fix", ""))
-        )
+    own = event.data.get("nfvcap_error")
+    if isinstance(own, dict):
+        # Our own modules explain themselves: they refused, or read back something else than they wrote.
+        why, fix = (str(own.get(part, "")) for part in ("why", "fix"))
+        return NfvcapError(str(own["code"]), f"{event.host}: {own['what']}", why, fix, ExitCode.CHECK_FAILED)
+    if event.action.rsplit(".", 1)[-1] == "reboot":
+        return _reboot(event, message)
     if _BECOME.search(message):
         return NfvcapError(
             "NFV-SSH-005", f"{event.host}: cannot become root", message,
@@ -53,6 +55,16 @@ def explain(event: TaskEnded) -> NfvcapError:
         f"{event.host}: the step '{where}' failed",
         "\n".join(filter(None, (message, _evidence(event.data)))),
     )
+
+
+def _reboot(event: TaskEnded, message: str) -> NfvcapError:
+    if event.data.get("rebooted"):
+        return NfvcapError(
+            "NFV-BOOT-102", f"{event.host} was told to reboot but did not come back in time", message,
+            f"look at the console of {event.host}; when it is up again, run the same command again",
+            ExitCode.UNREACHABLE,
+        )  # fmt: skip
+    return NfvcapError("NFV-BOOT-101", f"{event.host} could not be told to reboot", message, "reboot it by hand")
 
 
 def _unreachable(host: str, message: str) -> NfvcapError:

@@ -52,24 +52,3 @@ def plural(count: int, noun: str) -> str:
 def interactive() -> bool:
     """Can a question be asked and answered?"""
     return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def size(value_bytes: int) -> str:
-    """``2 MiB``, ``1.5 GiB``: at most one digit after the point."""
-    number, unit = float(value_bytes), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if number < 1024:
-            break
-        number, unit = number / 1024, larger
-    return f"{number:.1f}".removesuffix(".0") + f" {unit}"
-
-
-def cpu_list(cpus: tuple[int, ...]) -> str:
-    """``0-3,8`` as the kernel writes it; ``-`` for none."""
-    spans: list[list[int]] = []
-    for cpu in sorted(cpus):
-        if spans and cpu == spans[-1][1] + 1:
-            spans[-1][1] = cpu
-        else:
-            spans.append([cpu, cpu])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans) or "-"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from nfvcap.apply.ansible import Target, run_playbooks
-from nfvcap.apply.events import Ended, Event, PlayStarted, Started, TaskBegins, TaskEnded
+from nfvcap.apply.events import Ended, Event, PlayStarted, Started, TaskBegins
 from nfvcap.errors import ExitCode, NfvcapError
 
 Hosts = Callable[..., Target]
@@ -33,14 +33,10 @@ TASKS = """
 """
 
 
-def test_events_arrive_in_order_and_one_bad_host_does_not_hide_the_others(
-    target: Hosts, playbook: Playbook
-) -> None:
+def test_events_arrive_in_order_and_one_bad_host_does_not_hide_the_others(target: Hosts, playbook: Playbook) -> None:
     seen: list[Event] = []
     hosts = target("good", "bad", "away")
-    outcome = run_playbooks(
-        [playbook(TASKS)], hosts, variables={"who": "world"}, timeout_s=120, on_event=seen.append
-    )
+    outcome = run_playbooks([playbook(TASKS)], hosts, variables={"who": "world"}, timeout_s=120, on_event=seen.append)
 
     assert isinstance(seen[0], Started) and isinstance(seen[-1], Ended)
     assert PlayStarted("Trial") in seen
@@ -157,5 +153,3 @@ def test_a_broken_event_ends_the_run_and_names_the_line(
     with pytest.raises(NfvcapError) as caught:
         run_playbooks([playbook("- ansible.builtin.ping:")], target("good"), variables={}, timeout_s=60)
     assert caught.value.code == "NFV-RUN-006"
-
-
