@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a changing module did, or in check mode would do; and the few lines that all those modules share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from .nfvcap_failure import Failure
+from .nfvcap_host import Host
+from .nfvcap_lock import HostLock
+
+
+class Outcome:
+    """Changes in the order in which they are made, notes for people, and further keys of the result.
+
+    Attributes:
+        begun: something has been written; until then a failure has left the host as it was.
+    """
+
+    def __init__(self) -> None:
+        self.changes: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self.extra: dict[str, Any] = {}
+        self.begun = False
+
+    def add(self, change_id: str, before: Any, after: Any) -> None:
+        """Note one change. ``before`` and ``after`` are JSON values; texts of files make a readable diff."""
+        self.changes.append({"id": change_id, "before": before, "after": after})
+
+    def result(self) -> dict[str, Any]:
+        """Keys for ``exit_json``."""
+        return {
+            "changed": bool(self.changes),
+            "diff": [
+                {
+                    "before_header": change["id"],
+                    "after_header": change["id"],
+                    "before": _as_text(change["before"]),
+                    "after": _as_text(change["after"]),
+                }
+                for change in self.changes
+            ],
+            "nfvcap_changes": self.changes,
+            "nfvcap_notes": self.notes,
+            **self.extra,
+        }
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) and "\n" in value else json.dumps(value, sort_keys=True) + "\n"
+
+
+def conclude(module: Any, name: str, work: Callable[[Host, Outcome, bool], None]) -> None:
+    """Run ``work(host, outcome, check)`` under the host's lock and end the Ansible module with its outcome.
+
+    Args:
+        module: the AnsibleModule; its parameter ``root`` says where the host's tree is.
+        name: who holds the lock, for people.
+    """
+    host, outcome = Host(module.params["root"]), Outcome()
+    try:
+        if module.check_mode:
+            work(host, outcome, True)
+        else:
+            with HostLock(host, name):
+                work(host, outcome, False)
+    except Failure as failure:
+        module.fail_json(msg=str(failure), nfvcap_error=failure.as_dict(), changed=outcome.begun)
+    module.exit_json(**outcome.result())
