@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks at the machine that nfvcap runs on: what it needs to reach hosts, and what the lab needs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from importlib import metadata
+from pathlib import Path
+
+from nfvcap.doctor import finding
+from nfvcap.errors import NfvcapError
+from nfvcap.model.result import Check, Verdict
+from nfvcap.model.units import GIB, format_size
+from nfvcap.paths import cache_dir, data_dir, state_dir
+from nfvcap.run import run
+
+PASS, WARN, FAIL, SKIP = Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.SKIP
+_LAB_BYTES = 8 * GIB
+_ANSIBLE = ((2, 17), (2, 21))
+_SHIPPED = ("ansible.cfg", "playbooks/facts.yml", "plugins/modules", "roles", "templates")
+
+
+def examine() -> tuple[Check, ...]:
+    """All findings about this machine, in reading order."""
+    return tuple(check for look in CHECKS for check in look())
+
+
+def _python() -> Iterable[Check]:
+    yield finding(
+        "NFV-DOC-001", PASS if sys.version_info >= (3, 11) else FAIL, platform.python_version(), "3.11 or later"
+    )
+
+
+def _ansible() -> Iterable[Check]:
+    low, high = (".".join(map(str, version)) for version in _ANSIBLE)
+    wanted = f"at least {low}, below {high}"
+    try:
+        version = metadata.version("ansible-core")
+    except metadata.PackageNotFoundError:
+        yield finding("NFV-DOC-002", FAIL, "not installed", wanted)
+        return
+    fits = _ANSIBLE[0] <= tuple(map(int, version.split(".")[:2])) < _ANSIBLE[1]
+    yield finding("NFV-DOC-002", PASS if fits else WARN, version, wanted)
+
+
+def _ssh() -> Iterable[Check]:
+    if shutil.which("ssh") is None:
+        yield finding("NFV-DOC-003", FAIL, "not found", "ssh in PATH")
+        return
+    said = run(["ssh", "-V"], timeout_s=10, check=False)
+    yield finding("NFV-DOC-003", PASS, (said.stderr or said.stdout).strip().split(",")[0], "ssh in PATH")
+
+
+def _shipped() -> Iterable[Check]:
+    missing = [name for name in _SHIPPED if not (data_dir() / name).exists()]
+    found = f"{data_dir()} lacks {', '.join(missing)}" if missing else str(data_dir())
+    yield finding("NFV-DOC-004", FAIL if missing else PASS, found, ", ".join(_SHIPPED))
+
+
+def _state() -> Iterable[Check]:
+    try:
+        state_dir().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=state_dir()):
+            pass
+        yield finding("NFV-DOC-005", PASS, str(state_dir()), "writable")
+    except OSError as error:
+        yield finding("NFV-DOC-005", FAIL, f"{state_dir()}: {error.strerror}", "writable")
+
+
+def _lab() -> Iterable[Check]:
+    from nfvcap.lab import image, tree
+
+    directory = next(path for path in (cache_dir(), *cache_dir().parents) if path.exists())
+    free = shutil.disk_usage(directory).free
+    built = image.find()
+    enough = built is not None or free >= _LAB_BYTES
+    yield finding("NFV-DOC-006", PASS if enough else WARN, f"{format_size(free)} free in {directory}",
+                  f"{format_size(_LAB_BYTES)} or a built image")  # fmt: skip
+    if built is not None:
+        yield finding("NFV-DOC-007", PASS, str(built.directory), "built")
+    else:
+        try:
+            tree.require_tools()
+            yield finding("NFV-DOC-007", SKIP, "not built yet, and the tools for it are here", "built")
+        except NfvcapError as error:
+            yield finding("NFV-DOC-007", WARN, error.what, "built, or the tools for it", fix=error.fix)
+    usable = os.access("/dev/kvm", os.R_OK | os.W_OK)
+    there = "usable by its rights" if usable else "no rights" if Path("/dev/kvm").exists() else "absent"
+    yield finding("NFV-DOC-008", PASS if usable else WARN, f"/dev/kvm {there}", "/dev/kvm")
+
+
+CHECKS: tuple[Callable[[], Iterable[Check]], ...] = (_python, _ansible, _ssh, _shipped, _state, _lab)
