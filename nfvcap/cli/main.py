@@ -66,9 +66,7 @@ class LazyGroup(click.Group):
             raise
 
 
-@click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
-)
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="nfvcap")
 def cli() -> None:
     """Turn a Linux server into a verified packet-capture host."""
