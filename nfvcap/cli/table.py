@@ -26,7 +26,7 @@ def columns(
         rows: cells without colour; all rows of the same length.
         wide: the column that gives way when the lines get too long.
         indent: put before each line.
-        paint: colours a padded piece of a cell, given its row and column.
+        paint: colours a piece of a cell, given its row and column.
         notes: for each row the lines that follow it.
     """
     if not rows:
@@ -38,10 +38,8 @@ def columns(
     for number, row in enumerate(rows):
         cells = [textwrap.wrap(text, widths[at], break_on_hyphens=False) or [""] for at, text in enumerate(row)]
         for piece in range(max(map(len, cells))):
-            parts = [
-                paint(number, at, (cell[piece] if piece < len(cell) else "").ljust(widths[at]))
-                for at, cell in enumerate(cells)
-            ]
+            texts = [cell[piece] if piece < len(cell) else "" for cell in cells]
+            parts = [paint(number, at, text) + " " * (widths[at] - len(text)) for at, text in enumerate(texts)]
             lines.append((indent + _GAP.join(parts)).rstrip())
         lines += notes[number] if notes else ()
     return lines
