@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
 
@@ -13,19 +12,17 @@ from nfvcap.apply.events import Event
 from nfvcap.apply.provision import Batch
 from nfvcap.errors import NfvcapError
 from nfvcap.model.facts import Facts
+from nfvcap.planner.query import FACTS_QUERY
 
 PLAYBOOK = "facts"
 KEY = "nfvcap_facts"
 _TIMEOUT_S = 300.0
 
 
-def collect(
-    target: Target, query: Mapping[str, Any], on_event: Callable[[Event], None] = lambda _event: None
-) -> Batch[Facts]:
-    """Read the facts of the target's hosts; ``query`` says per host which files, units, … are looked at."""
-    outcome = run_playbooks(
-        [PLAYBOOK], target, variables={"nfvcap_query": query}, timeout_s=_TIMEOUT_S, on_event=on_event
-    )
+def collect(target: Target, on_event: Callable[[Event], None] = lambda _event: None) -> Batch[Facts]:
+    """Read the facts of the target's hosts, with everything that the planner asks for."""
+    variables = {"nfvcap_query": FACTS_QUERY}
+    outcome = run_playbooks([PLAYBOOK], target, variables=variables, timeout_s=_TIMEOUT_S, on_event=on_event)
     return decode(outcome, target.hosts)
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from nfvcap.errors import ExitCode, NfvcapError
 from nfvcap.model.facts import Facts
 from nfvcap.model.plan import Disruption, HostPlan
+from nfvcap.planner.cmdline import canonical, split_cmdline
 
 
 class Policy(StrEnum):
@@ -69,5 +70,5 @@ def did_not_take(plan: HostPlan, facts: Facts) -> NfvcapError:
 
 def missing_arguments(plan: HostPlan, running: str) -> tuple[str, ...]:
     """Wanted tokens that the running command line lacks, in the order of the plan."""
-    present = set(running.split())
-    return tuple(argument.token for argument in plan.desired.kernel_args if argument.token not in present)
+    present = {canonical(token) for token in split_cmdline(running)}
+    return tuple(argument.token for argument in plan.desired.kernel_args if canonical(argument.token) not in present)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plans of many hosts, and the document that they travel in."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+
+from nfvcap import __version__
+from nfvcap.apply.provision import Batch
+from nfvcap.errors import NfvcapError
+from nfvcap.model.facts import Facts
+from nfvcap.model.intent import Intent
+from nfvcap.model.plan import HostPlan, Plan
+from nfvcap.planner import plan_host
+
+
+def plan_all(intents: Mapping[str, Intent], facts: Mapping[str, Facts]) -> Batch[HostPlan]:
+    """Plan each host by itself; one that cannot be planned does not hide the others."""
+    values: dict[str, HostPlan] = {}
+    failures: dict[str, NfvcapError] = {}
+    for host, known in facts.items():
+        try:
+            values[host] = plan_host(host, intents[host], known)
+        except NfvcapError as error:
+            failures[host] = error
+    return Batch(values, failures)
+
+
+def plan_document(plans: Mapping[str, HostPlan]) -> Plan:
+    """The document ``nfvcap/plan/1`` that roles and checks read."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return Plan(nfvcap_version=__version__, created_at=now, nfvcap_plan=dict(plans))
