@@ -31,6 +31,7 @@ FILES = (
     "/var/lib/nfvcap/ledger.json",
     "/etc/nfvcap/host.json",
     "/proc/cmdline",
+    "/run/libvirt/qemu/*.xml",
     "/proc/net/route",
     "/proc/net/ipv6_route",
     "/proc/irq/default_smp_affinity",
@@ -56,6 +57,10 @@ FILES = (
     "/usr/lib/modules-load.d/*.conf",
     "/etc/modprobe.d/*.conf",
     "/usr/lib/modprobe.d/*.conf",
+    "/usr/lib/systemd/system/irqbalance.service",
+    "/etc/systemd/system/irqbalance.service",
+    "/usr/lib/systemd/system/irqbalance.service.d/*.conf",
+    "/etc/systemd/system/irqbalance.service.d/*.conf",
     "/etc/default/irqbalance",
     "/etc/sysconfig/irqbalance",
     "/etc/driverctl.d/*",
@@ -71,8 +76,7 @@ LISTS = (
 )
 NIC_FILES = ("vendor", "device", "numa_node", "driver_override", "sriov_numvfs", "sriov_totalvfs")
 UNIT_PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,UnitFileState,Result,TriggeredBy,MainPID,InvocationID,ExecStart,Environment,"
-    "FragmentPath,DropInPaths,NeedDaemonReload"
+    "Id,LoadState,ActiveState,SubState,UnitFileState,Result,TriggeredBy,MainPID,InvocationID,ExecStart,Environment"
 )
 
 
@@ -147,12 +151,12 @@ class Snapshot:
 
 def planned(text: str | None) -> dict[str, set[str]]:
     """Names to ask the system about, from the plan on the host; a damaged plan is the judge's business."""
-    wanted: dict[str, set[str]] = {"packages": set(), "units": set(), "modules": set()}
+    wanted: dict[str, set[str]] = {"packages": set(), "units": set(), "files": set()}
     try:
         for host in json.loads(text or "{}").get("nfvcap_plan", {}).values():
             wanted["packages"].update(host["desired"]["kvm"]["packages"])
             wanted["units"].update(host["desired"]["kvm"]["services"])
-            wanted["modules"].update(host["desired"]["vfio"]["modules"])
+            wanted["files"].update(host["files"])
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
     return wanted
@@ -231,8 +235,6 @@ def read_irqbalance(snapshot: Snapshot) -> None:
         fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         if fields.get("Id") == "irqbalance.service" and fields.get("MainPID", "0") != "0":
             snapshot.file(f"/proc/{fields['MainPID']}/environ")
-        for path in (fields.get("DropInPaths", "") + " " + fields.get("FragmentPath", "")).split():
-            snapshot.file(path)
 
 
 def probe_kvm() -> dict[str, Any]:
@@ -273,7 +275,7 @@ def main() -> None:
     for kind, names in request.items():
         wanted[kind].update(names)
     start_commands(snapshot, wanted)
-    for pattern in FILES:
+    for pattern in (*FILES, *sorted(wanted["files"])):
         snapshot.pattern(pattern)
     for pattern in LISTS:
         snapshot.names(pattern)

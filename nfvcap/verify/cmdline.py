@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernel command lines as the judge reads them; written apart from the code that sets them, on purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def tokens(line: str) -> list[str]:
+    """Arguments of a command line; double quotes protect blanks and are dropped, as the kernel does it."""
+    words: list[str] = []
+    word, quoted = "", False
+    for char in line:
+        if char == '"':
+            quoted = not quoted
+        elif char.isspace() and not quoted:
+            if word:
+                words.append(word)
+            word = ""
+        else:
+            word += char
+    return [*words, word] if word else words
+
+
+def key_of(token: str) -> str:
+    """The kernel takes ``-`` and ``_`` in names for the same."""
+    return token.partition("=")[0].replace("-", "_")
+
+
+def last_value(words: list[str], key: str) -> str | None:
+    """The token that decides when a key is given several times; None when it is not given."""
+    matching = [word for word in words if key_of(word) == key.replace("-", "_")]
+    return matching[-1] if matching else None
+
+
+@dataclass(frozen=True)
+class BootPages:
+    """Pages that a command line asks for: of one node, or (``node`` None) spread over all nodes."""
+
+    size_bytes: int
+    node: int | None
+    count: int
+
+
+def boot_pages(words: list[str], default_size_bytes: int = 2 << 20) -> list[BootPages]:
+    """What ``hugepagesz=`` and ``hugepages=`` add up to, read in order as the kernel does.
+
+    ``hugepages=16`` is spread over the nodes, ``hugepages=0:8,1:4`` names them.
+    """
+    size, pages = default_size_bytes, []
+    for word in words:
+        key, _, value = word.partition("=")
+        if key in {"default_hugepagesz", "hugepagesz"}:
+            size = _size(value)
+        elif key == "hugepages":
+            for part in value.split(","):
+                node, colon, count = part.rpartition(":")
+                pages.append(BootPages(size, int(node) if colon else None, int(count)))
+    return pages
+
+
+def _size(text: str) -> int:
+    unit = _UNITS.get(text[-1:].lower())
+    return int(text[:-1]) * unit if unit else int(text)
+
+
+def cpu_set(text: str) -> frozenset[int]:
+    """CPUs of a list such as ``0-3,8``; flags before the list (``managed_irq,domain,2-3``) are passed over."""
+    cpus: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if first.isdigit():
+            cpus.update(range(int(first), int(last or first) + 1))
+    return frozenset(cpus)
+
+
+def mask_set(text: str) -> frozenset[int]:
+    """CPUs of a hexadecimal mask such as ``ff`` or ``00000003,0000000f``."""
+    bits = int(text.replace(",", "") or "0", 16)
+    return frozenset(cpu for cpu in range(bits.bit_length()) if bits >> cpu & 1)
+
+
+def listing(cpus: frozenset[int] | tuple[int, ...]) -> str:
+    """A CPU list for people: ``0-3,8``; ``none`` when it is empty."""
+    runs: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if runs and cpu == runs[-1][1] + 1:
+            runs[-1][1] = cpu
+        else:
+            runs.append([cpu, cpu])
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in runs) or "none"
