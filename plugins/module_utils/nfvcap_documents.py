@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of a machine as the facts carry them: digest, mode, text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from .nfvcap_machine import Machine
+
+_MOST_TEXT = 64 << 10
+
+
+def read_files(machine: Machine, paths: list[str]) -> dict[str, dict[str, Any] | None]:
+    """The asked-for files; None for those that are not there. A file that cannot be read is a problem, and None."""
+    return {path: _file(machine, path) for path in paths}
+
+
+def _file(machine: Machine, path: str) -> dict[str, Any] | None:
+    data = machine.read_bytes(path)
+    mode = machine.mode(path)
+    if data is None or mode is None:
+        return None
+    return {"sha256": hashlib.sha256(data).hexdigest(), "mode": f"{mode:04o}", "content": _text(data)}
+
+
+def _text(data: bytes) -> str | None:
+    if len(data) > _MOST_TEXT:
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def read_json(machine: Machine, path: str) -> dict[str, Any] | None:
+    """A JSON object in a file; None when there is none, and a problem when it is something else."""
+    text = machine.read(path)
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        machine.problem(f"{path} is no JSON: {error}")
+        return None
+    if not isinstance(found, dict):
+        machine.problem(f"{path} is no JSON object")
+        return None
+    return found
