@@ -28,8 +28,8 @@ class Os(Model):
 
 class Cpu(Model):
     id: int
-    core: int  # topology/core_id, unique only within a socket
-    socket: int
+    core: int  # topology/core_id, unique only within a socket; -1 while the CPU is offline: the kernel does not tell
+    socket: int  # -1 while the CPU is offline
     node: int
     siblings: tuple[int, ...]  # thread_siblings_list, itself included, ascending
     online: bool
@@ -146,6 +146,7 @@ class Nic(Model):
     sriov: Sriov | None
     carries: tuple[Literal["ssh", "default-route"], ...]  # through bond, bridge, VLAN, ...
     carries_via: tuple[str, ...] = ()  # the interfaces between this NIC and the address: ("bond0", "br0")
+    holder: Holder | None = None  # a process that drives this NIC itself through VFIO, or a guest that has it
 
 
 class Guest(Model):

@@ -46,9 +46,13 @@ class HostResult(Model):
     host: str
     environment: dict[str, Any]  # fingerprint: kernel, cpu, NICs with driver and firmware, command line
     checks: tuple[Check, ...]
+    # Why the host could not be judged at all: 6 unreachable, 2 may not be read. Its one check then tells the rest.
+    blocked: ExitCode | None = None
 
     @property
     def exit_code(self) -> ExitCode:
+        if self.blocked is not None:
+            return self.blocked
         return worst(*(_EXIT.get(check.verdict, ExitCode.OK) for check in self.checks))
 
 

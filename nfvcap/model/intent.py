@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the user wants of one host: the variable ``nfvcap`` of an Ansible inventory, typed.
+
+Sizes are bytes, rates Mbit/s. Where the inventory may say ``auto``, the value here is None.
+Rules between fields are in :mod:`nfvcap.model.intent_rules`; :func:`nfvcap.model.intent_parse.parse_intent`
+applies both.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from nfvcap.model import intent_fields as kind
+
+
+class IntentModel(BaseModel):
+    """Immutable; only the names of the inventory are accepted, so that every error can point at them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class IommuIntent(IntentModel):
+    passthrough: bool = Field(
+        default=True, description="iommu=pt: the host's own devices are not translated, only those given to guests"
+    )
+
+
+class PoolIntent(IntentModel):
+    """Huge pages of one size on one NUMA node, by number or by memory."""
+
+    size_bytes: kind.PageSize = Field(alias="size", description="size of one page: 2M or 1G")
+    node: kind.Count = Field(description="NUMA node")
+    count: kind.Count | None = Field(default=None, description="number of pages; or say memory")
+    memory_bytes: kind.Size | None = Field(
+        default=None, alias="memory", description="how much memory the pages make up; or say count"
+    )
+
+    @property
+    def pages(self) -> int:
+        """Number of pages (the rules see to it that exactly one of count and memory is given)."""
+        return self.count if self.count is not None else (self.memory_bytes or 0) // self.size_bytes
+
+
+class CpusIntent(IntentModel):
+    housekeeping: kind.Housekeeping = Field(
+        default=None, description="CPUs for the host itself; auto leaves the first core and one core per guest node"
+    )
+    isolate: kind.Isolate = Field(
+        default=None, description="CPUs taken from the scheduler; auto: the guests' cores; none: pin only"
+    )
+
+
+class VfDefaults(IntentModel):
+    """Administrative attributes of a VF. What is not said is the kernel's default."""
+
+    vlan: kind.Vlan | None = Field(default=None, description="VLAN id; 0: none")
+    qos: kind.Qos | None = Field(default=None, description="VLAN priority 0 to 7; needs a vlan")
+    trust: bool | None = Field(default=None, description="the guest may set promiscuous mode and its own MAC")
+    spoofchk: bool | None = Field(default=None, description="drop frames sent with another source MAC")
+    min_tx_rate_mbps: kind.Rate | None = Field(
+        default=None, alias="min_tx_rate", description="guaranteed send rate, Mbit/s or 1Gbit; 0: none"
+    )
+    max_tx_rate_mbps: kind.Rate | None = Field(
+        default=None, alias="max_tx_rate", description="limit of the send rate, Mbit/s or 1Gbit; 0: no limit"
+    )
+    link_state: kind.LinkState | None = Field(default=None, description="auto follows the port")
+
+
+class VfIntent(VfDefaults):
+    mac: kind.Mac | None = Field(
+        default=None, description="MAC address that the guest sees; unsaid: the driver chooses"
+    )
+    driver: kind.Driver | None = Field(default=None, description="overrides the driver of the PF's other VFs")
+
+
+class PfIntent(IntentModel):
+    pf: kind.PfName = Field(description="PCI address of the port, or the name of its interface")
+    vfs: kind.Count = Field(description="number of VFs")
+    driver: kind.Driver = Field(
+        default="kernel", description="driver of the VFs: kernel (its default), vfio-pci, or a driver by name"
+    )
+    vf_defaults: VfDefaults = Field(default=VfDefaults(), description="attributes of all VFs")
+    vf: dict[kind.Count, VfIntent] = Field(default={}, description="single VFs by index")
+
+
+class GuestIntent(IntentModel):
+    vcpus: kind.Positive = Field(description="virtual CPUs, each on a physical core of its own")
+    memory_bytes: kind.Size = Field(alias="memory", description="memory, backed by huge pages")
+    hugepage_size_bytes: kind.PageSizeOrAuto = Field(default=None, alias="hugepage_size", description="2M, 1G or auto")
+    pf: kind.PfName | None = Field(default=None, description="port that the guest's VFs come from")
+    vfs: kind.Count | None = Field(default=None, description="number of VFs; default 1 when pf is given")
+    node: kind.NodeOrAuto = Field(default=None, description="NUMA node; auto: where the port is")
+
+    @property
+    def vf_count(self) -> int:
+        return self.vfs if self.vfs is not None else int(self.pf is not None)
+
+
+class VfioIntent(IntentModel):
+    options: dict[kind.OptionName, kind.OptionValue] = Field(default={}, description="options of vfio-pci")
+
+
+def _pools(value: Any) -> Any:
+    if value == kind.AUTO:
+        return None
+    if not isinstance(value, list | tuple):
+        raise kind.bad(f"{value!r} is neither auto nor a list", "write auto, or - {size: 2M, node: 0, memory: 4G}")
+    return value
+
+
+Pools = Annotated[
+    tuple[PoolIntent, ...] | None,
+    BeforeValidator(_pools),
+    WithJsonSchema({"anyOf": [{"const": kind.AUTO}, {"type": "array", "items": {"$ref": "#/$defs/PoolIntent"}}]}),
+]
+
+
+class Intent(IntentModel):
+    iommu: IommuIntent = Field(default=IommuIntent(), description="address translation for devices")
+    hugepages: Pools = Field(default=None, description="auto (from the guests) or a list of pools")
+    hugepages_reserve_bytes: kind.Reserve | None = Field(
+        default=None, alias="hugepages_reserve", description="memory per node that stays ordinary pages"
+    )
+    cpus: CpusIntent = Field(default=CpusIntent(), description="who runs where")
+    pfs: tuple[PfIntent, ...] = Field(default=(), description="ports that hand out VFs")
+    guests: dict[kind.GuestName, GuestIntent] = Field(default={}, description="guests to place, by name")
+    vfio: VfioIntent = Field(default=VfioIntent(), description="user-space drivers")
+    kvm: bool | None = Field(
+        default=None, description="install and start libvirt and QEMU; default: when there are guests"
+    )
+    kernel_args: tuple[kind.KernelToken, ...] = Field(default=(), description="more kernel arguments")
+
+    @property
+    def wants_kvm(self) -> bool:
+        return self.kvm if self.kvm is not None else bool(self.guests)
