@@ -1,327 +1,257 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Building and judging numbered frames. The layout and its reasons are in frame.h. */
+/* Building and judging numbered frames, one at a time. The layout and its reasons are in frame.h. */
 #include "frame.h"
 
-#include <string.h>
+#include "frame_bits.h"
 
-#define K1 0x9e3779b97f4a7c15u
-#define K2 0xd6e8feb86659fd93u
-
-/* Offsets from the IPv4 header. */
+/* Offsets from the EtherType, where word 0 begins. */
 enum {
-	IP_TOTAL = 2,
-	IP_ID = 4,
-	IP_FLAGS = 6,
-	IP_TTL = 8,
-	IP_PROTO = 9,
-	IP_SUM = 10,
-	IP_SRC = 12,
-	IP_DST = 16,
-	UDP_SPORT = 20,
-	UDP_DPORT = 22,
-	UDP_LEN = 24,
-	UDP_SUM = 26,
-	NF_MAGIC = 28,
-	NF_SEQ = 30,
-	NF_TIME = 38,
-	NF_FILL = 46,
+    AT_TOTAL = 4,
+    AT_ID = 6,
+    AT_IP_SUM = 12,
+    AT_SRC = 14,
+    AT_FLOW = 16,
+    AT_DST = 18,
+    AT_SPORT = 22,
+    AT_DPORT = 24,
+    AT_UDP_LEN = 26,
+    AT_UDP_SUM = 28,
+    AT_MAGIC = 30,
+    AT_SEQ = 32,
+    AT_TIME = 40,
+    AT_FILL = 48,
 };
 
-#define SRC_PREFIX 0xc612u /* 198.18 */
+#define SRC_PREFIX 0xc612u      /* 198.18 */
 #define DST_DEFAULT 0xc6130001u /* 198.19.0.1 */
 
-static inline uint16_t get16(const uint8_t *p)
+typedef unsigned __int128 sum_t;
+
+static inline unsigned get16(const uint8_t *p)
 {
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return __builtin_bswap16(v);
-}
-
-static inline uint64_t get64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return __builtin_bswap64(v);
+    return (unsigned)p[0] << 8 | p[1];
 }
 
 static inline void put16(uint8_t *p, unsigned v)
 {
-	uint16_t be = __builtin_bswap16((uint16_t)v);
-
-	memcpy(p, &be, sizeof(be));
-}
-
-static inline void put32(uint8_t *p, uint32_t v)
-{
-	v = __builtin_bswap32(v);
-	memcpy(p, &v, sizeof(v));
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
 }
 
 static inline void put64(uint8_t *p, uint64_t v)
 {
-	v = __builtin_bswap64(v);
-	memcpy(p, &v, sizeof(v));
+    v = __builtin_bswap64(v);
+    memcpy(p, &v, sizeof(v));
 }
 
-static inline uint64_t raw64(const uint8_t *p)
+static inline unsigned swap16(uint64_t bits)
 {
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint32_t raw32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint16_t raw16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
+    return __builtin_bswap16((uint16_t)bits);
 }
 
 /*
- * One's complement sums do not care about byte order or about the size of the words: 2^64 - 1 is a multiple of
- * 2^16 - 1, so 64-bit words are added as they lie in memory, and only the end is reduced.
+ * One's complement sums care neither about byte order nor about the size of the words: 2^64 - 1 is a multiple
+ * of 2^16 - 1, so 64-bit words are added as they lie in memory and only the end is folded.
  */
-static inline uint64_t reduce(unsigned __int128 sum)
+static unsigned fold(sum_t sum)
 {
-	uint64_t low = (uint64_t)sum, all = low + (uint64_t)(sum >> 64);
+    uint64_t s = (uint64_t)sum, carry = (uint64_t)(sum >> 64);
 
-	return all + (all < low);
+    s = (s & 0xffffffffu) + (s >> 32) + carry;
+    s = (s & 0xffffu) + (s >> 16 & 0xffffu) + (s >> 32);
+    s = (s & 0xffffu) + (s >> 16);
+    s = (s & 0xffffu) + (s >> 16);
+    return (unsigned)s;
 }
 
-static inline uint16_t fold(unsigned __int128 sum)
+static inline sum_t ip_sum(const uint64_t w[FRAME_WORDS])
 {
-	uint64_t s = reduce(sum);
-
-	s = (s & 0xffffffffu) + (s >> 32);
-	s = (s & 0xffffu) + (s >> 16);
-	s = (s & 0xffffu) + (s >> 16);
-	s = (s & 0xffffu) + (s >> 16);
-	return (uint16_t)s;
+    return (sum_t)(w[0] >> 16) + w[1] + (w[2] & 0x0000ffffffffffffu);
 }
 
-/* A sum that is not all zeros is right when it is a multiple of 0xffff: multiply by the inverse, compare. */
-static inline bool sum_right(unsigned __int128 sum)
+/* Without the fill. The length is in the sum twice: in the header and in the pseudo-header. */
+static inline sum_t udp_sum(const uint64_t w[FRAME_WORDS])
 {
-	return reduce(sum) * 0xfffefffefffeffffu <= UINT64_MAX / 0xffffu;
+    return (sum_t)(w[1] >> 48) + w[2] + w[3] + w[4] + w[5] + (w[3] >> 16 & 0xffffu) + FRAME_UDP_PROTO;
 }
 
-static inline uint16_t check16(uint64_t seq, uint64_t time_ns, uint16_t flow, uint16_t total)
+/* What the fill adds: only its last group counts, and only when it is cut. */
+static sum_t fill_sum(uint32_t len, uint64_t base)
 {
-	uint64_t h = (seq ^ (uint64_t)flow << 48 ^ (uint64_t)total << 32) * K1;
+    uint64_t x = base + (len >> 4) * FRAME_K1, whole[2] = {x, ~x}, cut[2] = {0, 0};
 
-	h ^= h >> 32;
-	return (uint16_t)((h + time_ns) * K2 >> 48);
-}
-
-static inline uint64_t fill_base(uint64_t seq, uint16_t flow)
-{
-	return (seq + 1) * K2 + ((uint64_t)flow << 48);
+    if ((len & 15) == 0)
+        return 0;
+    memcpy(cut, whole, len & 15);
+    return (sum_t)cut[0] + cut[1];
 }
 
 static void fill_write(uint8_t *p, uint32_t len, uint64_t x)
 {
-	uint64_t pair[2];
+    for (; len >= 16; len -= 16, p += 16, x += FRAME_K1) {
+        uint64_t group[2] = {x, ~x};
 
-	for (; len >= 16; len -= 16, p += 16, x += K1) {
-		pair[0] = x;
-		pair[1] = ~x;
-		memcpy(p, pair, 16);
-	}
-	pair[0] = x;
-	pair[1] = ~x;
-	memcpy(p, pair, len);
+        memcpy(p, group, 16);
+    }
+    uint64_t last[2] = {x, ~x};
+
+    memcpy(p, last, len);
 }
 
-static bool fill_right(const uint8_t *p, uint32_t len, uint64_t x)
+bool frame_fill_right(const uint8_t *p, uint32_t len, uint64_t base)
 {
-	uint64_t wrong = 0, pair[2];
+    uint64_t wrong = 0, x = base, group[2];
 
-	for (; len >= 16; len -= 16, p += 16, x += K1) {
-		memcpy(pair, p, 16);
-		wrong |= (pair[0] ^ x) | (pair[1] ^ ~x);
-	}
-	pair[0] = x;
-	pair[1] = ~x;
-	return wrong == 0 && memcmp(p, pair, len) == 0;
+    for (; len >= 16; len -= 16, p += 16, x += FRAME_K1) {
+        memcpy(group, p, 16);
+        wrong |= (group[0] ^ x) | (group[1] ^ ~x);
+    }
+    if (wrong != 0 || len == 0)
+        return wrong == 0;
+    group[0] = x;
+    group[1] = ~x;
+    return memcmp(p, group, len) == 0;
 }
 
-/* What the cut last group of `len` bytes of fill adds to the UDP checksum. */
-static unsigned __int128 fill_tail_sum(uint32_t len, uint64_t x)
+/* Writes all that depends on the number into a frame whose other fields are there; `e`: its EtherType. */
+static void write_id(uint8_t *e, uint32_t total, const struct frame_id *id)
 {
-	uint64_t pair[2] = {0, 0}, whole[2];
+    uint64_t base = frame_fill_base(id->seq, id->flow), w[FRAME_WORDS];
+    uint32_t fill = total - FRAME_IP_LEN;
+    uint16_t sum;
 
-	x += (len >> 4) * K1;
-	whole[0] = x;
-	whole[1] = ~x;
-	memcpy(pair, whole, len & 15);
-	return (unsigned __int128)pair[0] + pair[1];
-}
+    put16(e + AT_ID, frame_check16(id->seq, id->time_ns, id->flow, total));
+    put16(e + AT_IP_SUM, 0);
+    put16(e + AT_FLOW, id->flow);
+    put16(e + AT_SPORT, 0xc000u | (id->flow & 0x3fffu));
+    put16(e + AT_UDP_SUM, 0);
+    put64(e + AT_SEQ, id->seq);
+    put64(e + AT_TIME, id->time_ns);
+    fill_write(e + AT_FILL, fill, base);
 
-/* Pseudo-header, UDP header as it stands, and payload up to the fill. */
-static inline unsigned __int128 udp_sum(const uint8_t *ip)
-{
-	unsigned __int128 sum = raw64(ip + IP_SRC);
-
-	sum += raw64(ip + UDP_SPORT);
-	sum += raw64(ip + NF_SEQ);
-	sum += raw64(ip + NF_TIME);
-	return sum + (uint32_t)(raw16(ip + NF_MAGIC) + raw16(ip + UDP_LEN) + __builtin_bswap16(17));
-}
-
-static inline unsigned __int128 ip_sum(const uint8_t *ip)
-{
-	return (unsigned __int128)raw64(ip) + raw64(ip + 8) + raw32(ip + 16);
-}
-
-static void write_id(uint8_t *ip, uint32_t total, const struct frame_id *id)
-{
-	uint64_t base = fill_base(id->seq, id->flow);
-	uint32_t fill = total - NF_FILL;
-	uint16_t sum;
-
-	put16(ip + IP_ID, check16(id->seq, id->time_ns, id->flow, (uint16_t)total));
-	put16(ip + IP_SUM, 0);
-	put16(ip + IP_SRC + 2, id->flow);
-	sum = (uint16_t)~fold(ip_sum(ip));
-	memcpy(ip + IP_SUM, &sum, 2);
-
-	put16(ip + UDP_SPORT, 0xc000u | (id->flow & 0x3fffu));
-	put16(ip + UDP_SUM, 0);
-	put64(ip + NF_SEQ, id->seq);
-	put64(ip + NF_TIME, id->time_ns);
-	fill_write(ip + NF_FILL, fill, base);
-	sum = (uint16_t)~fold(udp_sum(ip) + fill_tail_sum(fill, base));
-	if (sum == 0)
-		sum = 0xffff;
-	memcpy(ip + UDP_SUM, &sum, 2);
+    memcpy(w, e, sizeof(w));
+    sum = (uint16_t)~fold(ip_sum(w));
+    memcpy(e + AT_IP_SUM, &sum, 2);
+    sum = (uint16_t)~fold(udp_sum(w) + fill_sum(fill, base));
+    if (sum == 0)
+        sum = 0xffff;
+    memcpy(e + AT_UDP_SUM, &sum, 2);
 }
 
 bool frame_build(uint8_t *buf, uint32_t size, const struct frame_layout *layout, const struct frame_id *id)
 {
-	uint32_t l2 = FRAME_L2_LEN + FRAME_TAG_LEN * layout->tags;
-	uint8_t *p = buf + 12;
+    uint32_t dst_ip = layout->dst_ip != 0 ? layout->dst_ip : DST_DEFAULT;
+    uint32_t l2 = FRAME_L2_LEN + FRAME_TAG_LEN * layout->tags;
+    uint8_t *e = buf + l2 - 2;
 
-	if (layout->tags > FRAME_TAGS_MAX || size < frame_size_min(layout->tags) || size - l2 > 65535)
-		return false;
-	memcpy(buf, layout->dst_mac, 6);
-	memcpy(buf + 6, layout->src_mac, 6);
-	for (unsigned i = 0; i < layout->tags; i++, p += FRAME_TAG_LEN) {
-		put16(p, layout->tag_type[i]);
-		put16(p + 2, layout->tag_control[i]);
-	}
-	put16(p, 0x0800);
-	p += 2;
-	put16(p, 0x4500);
-	put16(p + IP_TOTAL, size - l2);
-	put16(p + IP_FLAGS, 0x4000);
-	p[IP_TTL] = 64;
-	p[IP_PROTO] = 17;
-	put16(p + IP_SRC, SRC_PREFIX);
-	put32(p + IP_DST, layout->dst_ip ? layout->dst_ip : DST_DEFAULT);
-	put16(p + UDP_DPORT, FRAME_PORT);
-	put16(p + UDP_LEN, size - l2 - 20);
-	put16(p + NF_MAGIC, FRAME_MAGIC);
-	write_id(p, size - l2, id);
-	return true;
+    if (layout->tags > FRAME_TAGS_MAX || size < frame_size_min(layout->tags) || size - l2 > 65535)
+        return false;
+    memcpy(buf, layout->dst_mac, 6);
+    memcpy(buf + 6, layout->src_mac, 6);
+    for (unsigned i = 0; i < layout->tags; i++) {
+        put16(buf + 12 + FRAME_TAG_LEN * i, layout->tag_type[i]);
+        put16(buf + 14 + FRAME_TAG_LEN * i, layout->tag_control[i]);
+    }
+    put16(e, 0x0800);
+    put16(e + 2, 0x4500);
+    put16(e + AT_TOTAL, size - l2);
+    put16(e + 8, 0x4000);
+    put16(e + 10, 64 << 8 | 17);
+    put16(e + AT_SRC, SRC_PREFIX);
+    put16(e + AT_DST, dst_ip >> 16);
+    put16(e + AT_DST + 2, dst_ip & 0xffffu);
+    put16(e + AT_DPORT, FRAME_PORT);
+    put16(e + AT_UDP_LEN, size - l2 - 20);
+    put16(e + AT_MAGIC, FRAME_MAGIC);
+    write_id(e, size - l2, id);
+    return true;
 }
 
 void frame_renumber(uint8_t *buf, uint32_t size, unsigned tags, const struct frame_id *id)
 {
-	uint32_t l2 = FRAME_L2_LEN + FRAME_TAG_LEN * tags;
+    uint32_t l2 = FRAME_L2_LEN + FRAME_TAG_LEN * tags;
 
-	write_id(buf + l2, size - l2, id);
+    write_id(buf + l2 - 2, size - l2, id);
 }
 
-static inline unsigned count_marks(const uint8_t *ip)
+static unsigned count_marks(const uint8_t *e)
 {
-	return (get16(ip + IP_SRC) == SRC_PREFIX) + (get16(ip + UDP_DPORT) == FRAME_PORT) +
-	       (get16(ip + NF_MAGIC) == FRAME_MAGIC);
+    return (get16(e + AT_SRC) == SRC_PREFIX) + (get16(e + AT_DPORT) == FRAME_PORT) +
+           (get16(e + AT_MAGIC) == FRAME_MAGIC);
 }
 
-/* Constant bytes of the first 30, as the little-endian words they are read in: 0x45 and flags; protocol and source prefix; port and magic. */
-static inline bool constants_right(const uint8_t *ip)
+/*
+ * Judges from the EtherType `e` on; `caplen` (at least FRAME_IP_LEN) and `wirelen` count from the IPv4 header
+ * behind it, and the fill is looked for at `fill`.
+ */
+static enum frame_verdict judge(const uint8_t *e, const uint8_t *fill, uint32_t caplen, uint32_t wirelen,
+                                struct frame_id *id)
 {
-	uint64_t wrong = (raw64(ip) ^ 0x0040000000000045u) & 0xffff0000000000ffu;
+    uint64_t w[FRAME_WORDS], seq, time_ns, base;
+    unsigned total, flow, wrong;
 
-	wrong |= (raw64(ip + 8) ^ 0x000012c600001100u) & 0x0000ffff0000ff00u;
-	wrong |= (raw64(ip + 22) ^ 0x666e00000000feca) & 0xffff00000000ffffu;
-	return wrong == 0;
+    memcpy(w, e, sizeof(w));
+    if (((w[0] ^ FRAME_W0) & FRAME_W0_MASK) | ((w[1] ^ FRAME_W1) & FRAME_W1_MASK) |
+        ((w[3] ^ FRAME_W3) & FRAME_W3_MASK))
+        return count_marks(e) < 2 ? FRAME_FOREIGN : FRAME_CORRUPT;
+
+    total = swap16(w[0] >> 32);
+    flow = swap16(w[2]);
+    seq = __builtin_bswap64(w[4]);
+    time_ns = __builtin_bswap64(w[5]);
+    wrong = swap16(w[3] >> 16) ^ (total - 20);
+    wrong |= swap16(w[2] >> 48) ^ (0xc000u | (flow & 0x3fffu));
+    wrong |= swap16(w[0] >> 48) ^ frame_check16(seq, time_ns, flow, total);
+    wrong |= fold(ip_sum(w)) ^ 0xffffu;
+    if (wrong != 0 || total < FRAME_IP_LEN || total > wirelen)
+        return FRAME_CORRUPT;
+
+    base = frame_fill_base(seq, flow);
+    total -= FRAME_IP_LEN;
+    caplen -= FRAME_IP_LEN;
+    if (fold(udp_sum(w) + fill_sum(total, base)) != 0xffffu ||
+        !frame_fill_right(fill, caplen < total ? caplen : total, base))
+        return FRAME_CORRUPT;
+    id->seq = seq;
+    id->time_ns = time_ns;
+    id->flow = (uint16_t)flow;
+    return FRAME_GOOD;
 }
 
-static bool fill_judge(const uint8_t *ip, uint32_t there, uint32_t fill, uint64_t base)
+enum frame_verdict frame_judge_ip(const uint8_t *l3, uint32_t caplen, uint32_t wirelen, struct frame_id *id)
 {
-	if (!sum_right(udp_sum(ip) + fill_tail_sum(fill, base)))
-		return false;
-	return fill_right(ip + NF_FILL, there < fill ? there : fill, base);
-}
+    uint8_t head[2 + FRAME_IP_LEN] = {0x08, 0x00};
 
-enum frame_verdict frame_judge_ip(const uint8_t *ip, uint32_t caplen, uint32_t wirelen, struct frame_id *id)
-{
-	uint32_t total;
-	uint64_t seq, time_ns;
-	uint16_t flow;
-	unsigned wrong;
-
-	if (__builtin_expect(caplen < NF_FILL, 0))
-		return wirelen < NF_FILL ? FRAME_FOREIGN : FRAME_SHORT;
-	if (__builtin_expect(!constants_right(ip), 0))
-		return count_marks(ip) < 2 ? FRAME_FOREIGN : FRAME_CORRUPT;
-
-	total = get16(ip + IP_TOTAL);
-	seq = get64(ip + NF_SEQ);
-	time_ns = get64(ip + NF_TIME);
-	flow = get16(ip + IP_SRC + 2);
-	/* One sum of differences and not a chain of &&: nearly every frame passes, and one branch costs less than six. */
-	wrong = get16(ip + UDP_LEN) ^ (total - 20);
-	wrong |= get16(ip + UDP_SPORT) ^ (0xc000u | (flow & 0x3fffu));
-	wrong |= get16(ip + IP_ID) ^ check16(seq, time_ns, flow, (uint16_t)total);
-	wrong |= (unsigned)(total < NF_FILL) | (unsigned)(total > wirelen) | (unsigned)!sum_right(ip_sum(ip));
-	if (__builtin_expect(wrong != 0, 0))
-		return FRAME_CORRUPT;
-	if (total == NF_FILL ? !sum_right(udp_sum(ip))
-			     : !fill_judge(ip, caplen - NF_FILL, total - NF_FILL, fill_base(seq, flow)))
-		return FRAME_CORRUPT;
-	id->seq = seq;
-	id->time_ns = time_ns;
-	id->flow = flow;
-	return FRAME_GOOD;
+    if (caplen < FRAME_IP_LEN)
+        return wirelen < FRAME_IP_LEN ? FRAME_FOREIGN : FRAME_SHORT;
+    memcpy(head + 2, l3, FRAME_IP_LEN);
+    return judge(head, l3 + FRAME_IP_LEN, caplen, wirelen, id);
 }
 
 /* A frame that does not look like IPv4 behind its tags: foreign, unless the marks are there all the same. */
 static enum frame_verdict judge_unknown(const uint8_t *data, uint32_t caplen)
 {
-	for (unsigned tags = 0; tags <= FRAME_TAGS_MAX; tags++)
-		if (caplen >= frame_size_min(tags) && count_marks(data + FRAME_L2_LEN + FRAME_TAG_LEN * tags) >= 2)
-			return FRAME_CORRUPT;
-	return FRAME_FOREIGN;
+    for (unsigned tags = 0; tags <= FRAME_TAGS_MAX; tags++)
+        if (caplen >= frame_size_min(tags) && count_marks(data + 12 + FRAME_TAG_LEN * tags) >= 2)
+            return FRAME_CORRUPT;
+    return FRAME_FOREIGN;
 }
 
 enum frame_verdict frame_judge(const uint8_t *data, uint32_t caplen, uint32_t wirelen, struct frame_id *id)
 {
-	uint32_t l2 = FRAME_L2_LEN;
+    for (unsigned tags = 0;; tags++) {
+        uint32_t l2 = FRAME_L2_LEN + FRAME_TAG_LEN * tags;
+        unsigned type;
 
-	for (unsigned tags = 0;; tags++, l2 += FRAME_TAG_LEN) {
-		unsigned type;
-
-		if (__builtin_expect(caplen < l2 || wirelen < l2, 0))
-			return wirelen < FRAME_SIZE_MIN ? FRAME_FOREIGN : FRAME_SHORT;
-		type = get16(data + l2 - 2);
-		if (__builtin_expect(type == 0x0800, 1))
-			break;
-		if ((type != 0x8100 && type != 0x88a8) || tags == FRAME_TAGS_MAX)
-			return judge_unknown(data, caplen);
-	}
-	return frame_judge_ip(data + l2, caplen - l2, wirelen - l2, id);
+        if (caplen < l2 || wirelen < l2)
+            return wirelen < FRAME_SIZE_MIN ? FRAME_FOREIGN : FRAME_SHORT;
+        type = get16(data + l2 - 2);
+        if (type == 0x0800) {
+            if (caplen < l2 + FRAME_IP_LEN)
+                return wirelen < l2 + FRAME_IP_LEN ? FRAME_FOREIGN : FRAME_SHORT;
+            return judge(data + l2 - 2, data + l2 + FRAME_IP_LEN, caplen - l2, wirelen - l2, id);
+        }
+        if ((type != 0x8100 && type != 0x88a8) || tags == FRAME_TAGS_MAX)
+            return judge_unknown(data, caplen);
+    }
 }

@@ -46,11 +46,11 @@
  * A frame cut by a snap length is judged by what is left of it, from 60 bytes on (64, 68 with tags): header
  * checksum, UDP checksum (the missing fill is known), check16 and the fill that is there.
  *
- * Ours or not: three marks say that a frame is numbered, the source prefix 198.18/16, the destination port and
- * the magic. All of them and every check right: good. Two or three of them, but anything wrong: corrupt.
+ * Ours or not: three marks say that a frame is numbered, the source prefix 198.18/16, the destination port
+ * and the magic. All of them and every check right: good. Two or three of them, but anything wrong: corrupt.
  * Fewer: not ours. So a damaged frame is not mistaken for a foreign one, nor a foreign one for a damaged one.
- * An unknown EtherType in front of the marks is damage too: they are looked for behind none, one and two tags.
- * IPv4 of which fewer bytes were captured than it takes to judge is short: neither ours nor foreign.
+ * An unknown EtherType in front of the marks is damage too: they are looked for behind none, one and two
+ * tags. IPv4 of which fewer bytes were captured than it takes to judge is short: neither ours nor foreign.
  *
  * Packet k of a run (k = 0, 1, ...) over F flows belongs to flow k mod F and has number first + k div F.
  */
@@ -73,19 +73,19 @@
 
 /* What a frame carries. */
 struct frame_id {
-	uint64_t seq;
-	uint64_t time_ns;
-	uint16_t flow;
+    uint64_t seq;
+    uint64_t time_ns;
+    uint16_t flow;
 };
 
 /* The free parts, the same for all frames of a run. */
 struct frame_layout {
-	uint8_t dst_mac[6];
-	uint8_t src_mac[6];
-	uint8_t tags;               /* 0 to FRAME_TAGS_MAX */
-	uint16_t tag_type[2];       /* outermost first, host order: 0x8100, 0x88a8 */
-	uint16_t tag_control[2];    /* PCP, DEI, VLAN ID */
-	uint32_t dst_ip;            /* host order; 0 means 198.19.0.1 */
+    uint8_t dst_mac[6];
+    uint8_t src_mac[6];
+    uint8_t tags;            /* 0 to FRAME_TAGS_MAX */
+    uint16_t tag_type[2];    /* outermost first, host order: 0x8100, 0x88a8 */
+    uint16_t tag_control[2]; /* PCP, DEI, VLAN ID */
+    uint32_t dst_ip;         /* host order; 0 means 198.19.0.1 */
 };
 
 enum frame_verdict { FRAME_GOOD, FRAME_CORRUPT, FRAME_FOREIGN, FRAME_SHORT };
@@ -93,7 +93,7 @@ enum frame_verdict { FRAME_GOOD, FRAME_CORRUPT, FRAME_FOREIGN, FRAME_SHORT };
 /* Smallest frame for a number of tags, without the frame check sequence. */
 static inline uint32_t frame_size_min(unsigned tags)
 {
-	return FRAME_SIZE_MIN + FRAME_TAG_LEN * tags;
+    return FRAME_SIZE_MIN + FRAME_TAG_LEN * tags;
 }
 
 /*
@@ -109,8 +109,9 @@ bool frame_build(uint8_t *buf, uint32_t size, const struct frame_layout *layout,
 void frame_renumber(uint8_t *buf, uint32_t size, unsigned tags, const struct frame_id *id);
 
 /*
- * Judges what was captured of an Ethernet frame: `caplen` bytes at `data` of `wirelen` on the wire. Bytes after
- * the IPv4 datagram (padding, a kept frame check sequence) are not judged. `id` is filled for FRAME_GOOD only.
+ * Judges what was captured of an Ethernet frame: `caplen` bytes at `data` of `wirelen` on the wire. Bytes
+ * after the IPv4 datagram (padding, a kept frame check sequence) are not judged. `id` is filled for
+ * FRAME_GOOD only.
  */
 enum frame_verdict frame_judge(const uint8_t *data, uint32_t caplen, uint32_t wirelen, struct frame_id *id);
 
