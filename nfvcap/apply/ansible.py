@@ -110,6 +110,8 @@ def environment() -> dict[str, str]:
         "ANSIBLE_FORCE_COLOR": "0",
         "ANSIBLE_NOCOWS": "1",
         "ANSIBLE_LOCALHOST_WARNING": "0",
+        # Finding the interpreter out would cost a round trip per host and process; the inventory can name another.
+        "ANSIBLE_PYTHON_INTERPRETER": os.environ.get("ANSIBLE_PYTHON_INTERPRETER", "/usr/bin/python3"),
         # Ansible refuses to run in a locale that is not UTF-8, and messages are looked at for their wording.
         "LC_ALL": "C.UTF-8",
     }

@@ -12,7 +12,7 @@ from nfvcap.errors import NfvcapError
 from nfvcap.model.facts import Facts
 from nfvcap.model.intent import Intent
 from nfvcap.model.plan import HostPlan, Plan
-from nfvcap.planner import plan_host
+from nfvcap.planner.plan import plan_host
 
 
 def plan_all(intents: Mapping[str, Intent], facts: Mapping[str, Facts]) -> Batch[HostPlan]:

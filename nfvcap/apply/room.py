@@ -20,7 +20,7 @@ from nfvcap.planner.query import FACTS_QUERY
 
 # Packages may have to be downloaded; a server's firmware may take a quarter of an hour to start.
 _STAGE_TIMEOUT_S = {Stage.BOOT: 3600.0, Stage.REBOOT: 1500.0, Stage.RUNTIME: 1800.0}
-_REBOOT_TIMEOUT_S = 1200
+REBOOT_TIMEOUT_S = 1200
 _OVERHEAD_S = 120.0
 
 Ask = Callable[[Mapping[str, HostPlan], Mapping[str, Facts]], Consent]
@@ -75,7 +75,7 @@ class AnsibleRoom:
         variables |= {
             "nfvcap_stages": [str(stage) for stage in stages if stage is not Stage.REBOOT],
             "nfvcap_query": FACTS_QUERY,
-            "nfvcap_reboot_timeout_s": _REBOOT_TIMEOUT_S,
+            "nfvcap_reboot_timeout_s": REBOOT_TIMEOUT_S,
         }
         return run_playbooks(
             names,

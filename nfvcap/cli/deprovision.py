@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nfvcap deprovision``: back to the recorded original state, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from nfvcap.apply import deprovision as restoring
+from nfvcap.apply import facts as facts_reader
+from nfvcap.apply.deprovision import Original, originals
+from nfvcap.apply.provision import HostRun, Stage
+from nfvcap.apply.reboot import Policy
+from nfvcap.cli import outcome_view
+from nfvcap.cli.consent import may_change, may_reboot
+from nfvcap.cli.fleet import Fleet, open_fleet
+from nfvcap.cli.options import consent_options, fleet_options, hosts_argument
+from nfvcap.cli.output import emit, paint, plural, say
+from nfvcap.cli.plan_view import shown
+from nfvcap.cli.progress import Progress
+from nfvcap.cli.table import columns
+from nfvcap.errors import NfvcapError, worst
+from nfvcap.model.facts import Facts
+
+_STAGES = (Stage.FACTS, Stage.RUNTIME, Stage.REBOOT)
+
+
+@click.command()
+@hosts_argument()
+@fleet_options
+@consent_options
+def deprovision(
+    *, hosts: tuple[str, ...], inventory: tuple[Path, ...], limit: str, forks: int, yes: bool, reboot: str
+) -> int:
+    """Bring HOSTs back to their original state, as recorded in their ledgers, and nothing else."""
+    fleet = open_fleet("deprovision", hosts, inventory, limit, forks, intents=False)
+    return _Command(fleet, yes, Policy(reboot)).go()
+
+
+class _Command:
+    def __init__(self, fleet: Fleet, yes: bool, policy: Policy) -> None:
+        self.fleet, self.yes, self.policy = fleet, yes, policy
+        self.progress = Progress(fleet.hosts, _STAGES)
+        self.runs = {host: HostRun(host) for host in fleet.hosts}
+
+    def go(self) -> int:
+        with self.progress:
+            try:
+                self._go()
+            except KeyboardInterrupt:
+                for run in self.runs.values():
+                    run.interrupted = run.error is None
+        say()
+        for line in outcome_view.render(self.runs.values(), "restored"):
+            emit(line)
+        say(paint(f"\nlogs: {self.fleet.target.run_dir.path}", "dim"))
+        return int(worst(*(run.code for run in self.runs.values())))
+
+    def _go(self) -> None:
+        self.progress.stage(Stage.FACTS, self.fleet.hosts)
+        known = facts_reader.collect(self.fleet.target, self.progress.event)
+        self._note(Stage.FACTS, known.failures, self.fleet.hosts)
+        todo = {host: originals(facts) for host, facts in known.values.items() if originals(facts)}
+        if not todo:
+            return
+        self.progress.pause()
+        self._show(todo)
+        if not may_change(f"Restore {', '.join(todo)}?", self.yes):
+            for host in todo:
+                self.runs[host].pending = True
+            return
+        reboot = self._consent(todo, known.values)
+        self.progress.resume()
+        self._restore(todo, reboot)
+
+    def _restore(self, todo: Mapping[str, tuple[Original, ...]], reboot: bool) -> None:
+        for host, entries in todo.items():
+            self.runs[host].changes = len(entries)
+        self.progress.stage(Stage.RUNTIME, tuple(todo))
+        target = replace(self.fleet.target, hosts=tuple(todo))
+        batch, wanting = restoring.restore(target, self.progress.event)
+        self._note(Stage.RUNTIME, batch.failures, tuple(todo))
+        if wanting and reboot:
+            self.progress.stage(Stage.REBOOT, wanting)
+            outcome = restoring.reboot(target, wanting, self.progress.event)
+            self._note(Stage.REBOOT, outcome.failures, wanting)
+            for host in set(wanting) - set(outcome.failures):
+                self.runs[host].rebooted = True
+        elif wanting:
+            self._note(Stage.REBOOT, {host: restoring.still_to_reboot(host) for host in wanting}, wanting)
+
+    def _consent(self, todo: Mapping[str, tuple[Original, ...]], facts: Mapping[str, Facts]) -> bool:
+        needy = tuple(host for host, entries in todo.items() if restoring.touches_boot(entries))
+        if self.policy is Policy.ASK and needy:
+            return may_reboot(needy, facts)
+        return self.policy is Policy.AUTO
+
+    def _note(self, stage: Stage, failures: Mapping[str, NfvcapError], hosts: tuple[str, ...]) -> None:
+        for host in hosts:
+            self.runs[host].error = failures.get(host)
+            self.progress.end(stage, host, failures.get(host))
+
+    def _show(self, todo: Mapping[str, tuple[Original, ...]]) -> None:
+        for host, entries in todo.items():
+            say(f"\n{paint(host, 'head')}: {plural(len(entries), 'thing')} to restore")
+            rows = [(entry.id, f"back to: {shown(entry.before)}", entry.recorded_at) for entry in entries]
+            for line in columns(rows, wide=1, indent="  "):
+                say(line)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The state of a host as a tree: host → NUMA node → port → VF → guest, with drift from the plan at its place."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from nfvcap.cli.output import paint
+from nfvcap.cli.plan_view import difference
+from nfvcap.model.cpulist import format_cpulist
+from nfvcap.model.facts import Facts, Nic, Node, Vf
+from nfvcap.model.plan import Change, HostPlan
+from nfvcap.model.units import format_size
+
+
+@dataclass
+class Branch:
+    """One line of the tree with what hangs below it."""
+
+    text: str
+    drift: list[Change] = field(default_factory=list)
+    below: list[Branch] = field(default_factory=list)
+
+
+def tree(host: str, facts: Facts, plan: HostPlan | None) -> Branch:
+    """The whole tree of one host; without a plan no drift is known."""
+    drift = _by_place(plan)
+    root = Branch(f"{paint(host, 'head')}  {_host(facts)}")
+    nodes = {node.id: Branch(_node(facts, node), drift.pop(f"node{node.id}", [])) for node in facts.nodes}
+    root.below = list(nodes.values())
+    nowhere = Branch("ports of no known node")
+    for nic in facts.nics:
+        if nic.physfn is None:
+            branch = _port(facts, nic, drift)
+            home = nodes.get(nic.node if nic.node is not None else -1, nowhere)
+            home.below.append(branch)
+    if nowhere.below:
+        root.below.append(nowhere)
+    for guest in facts.guests:
+        text = f"guest {guest.name}  {guest.state}, {guest.vcpus} vCPUs, {format_size(guest.memory_bytes)}"
+        home = nodes.get(guest.memory_nodes[0], root) if guest.memory_nodes else root
+        home.below.append(Branch(text))
+    # What has no place further down belongs to the host, and nothing is lost.
+    root.drift = [change for changes in drift.values() for change in changes]
+    return root
+
+
+def lines(branch: Branch) -> list[str]:
+    """The tree as text."""
+    return [branch.text, *_drift(branch, ""), *_below(branch, "")]
+
+
+def _below(branch: Branch, indent: str) -> list[str]:
+    out: list[str] = []
+    for below in branch.below:
+        last = below is branch.below[-1]
+        deeper = indent + ("   " if last else "│  ")
+        out += [indent + ("└─ " if last else "├─ ") + below.text, *_drift(below, deeper), *_below(below, deeper)]
+    return out
+
+
+def _drift(branch: Branch, indent: str) -> list[str]:
+    mark = "│  " if branch.below else "   "
+    return [indent + mark + paint(f"✗ {change.title}: {difference(change)}", "drift") for change in branch.drift]
+
+
+def _by_place(plan: HostPlan | None) -> dict[str, list[Change]]:
+    found: dict[str, list[Change]] = defaultdict(list)
+    for change in plan.changes if plan else ():
+        found[place(change.id)].append(change)
+    return found
+
+
+def place(change_id: str) -> str:
+    """Where a change belongs: ``node1``, ``pf:ADDRESS``, ``vf:ADDRESS:INDEX`` or ``host``."""
+    words = change_id.split(":")
+    match words:
+        case ["hugepages", node, *_]:
+            return node
+        case ["pf", domain, bus, device, *_]:
+            return f"pf:{domain}:{bus}:{device}"
+        case ["vf", domain, bus, device, index, *_]:
+            return f"vf:{domain}:{bus}:{device}:{index}"
+    return "host"
+
+
+def _host(facts: Facts) -> str:
+    iommu = f"IOMMU {'on' if facts.iommu.enabled else 'off'}"
+    isolated = f"isolated CPUs {format_cpulist(facts.cpu.isolated)}" if facts.cpu.isolated else "no isolated CPUs"
+    return f"{facts.os.name} · kernel {facts.os.kernel} · {iommu} · {isolated}"
+
+
+def _node(facts: Facts, node: Node) -> str:
+    cpus = format_cpulist(cpu.id for cpu in facts.cpu.cpus if cpu.node == node.id) or "none"
+    pages = [
+        f"{pool.total} × {format_size(pool.size_bytes)} ({pool.free} free)" for pool in node.hugepages if pool.total
+    ]
+    memory = f"{format_size(node.memory_total_bytes)}, {format_size(node.memory_available_bytes)} available"
+    return f"node {node.id}  CPUs {cpus} · {memory} · huge pages {', '.join(pages) or 'none'}"
+
+
+def _port(facts: Facts, nic: Nic, drift: dict[str, list[Change]]) -> Branch:
+    words = [nic.address, nic.name or "no interface", nic.driver or "no driver", _link(nic)]
+    if nic.sriov is not None:
+        words.append(f"{nic.sriov.num_vfs} of {nic.sriov.total_vfs} VFs")
+    if nic.carries:
+        words.append(paint(f"carries {' and '.join(nic.carries)}: not touched", "WARN"))
+    branch = Branch("  ".join(filter(None, words)), drift.pop(f"pf:{nic.address}", []))
+    known = {vf.index: vf for vf in nic.sriov.vfs} if nic.sriov else {}
+    prefix = f"vf:{nic.address}:"
+    wanted = {int(key.removeprefix(prefix)) for key in drift if key.startswith(prefix)}
+    for index in sorted(known.keys() | wanted):
+        vf = known.get(index)
+        text = _vf(facts, vf) if vf else f"vf{index}  does not exist"
+        branch.below.append(Branch(text, drift.pop(f"{prefix}{index}", [])))
+    return branch
+
+
+def _link(nic: Nic) -> str:
+    if nic.link_up is None:
+        return ""
+    speed = f" {nic.speed_mbps} Mbit/s" if nic.link_up and nic.speed_mbps and nic.speed_mbps > 0 else ""
+    return ("link up" if nic.link_up else "link down") + speed
+
+
+def _vf(facts: Facts, vf: Vf) -> str:
+    words = [f"vf{vf.index}", vf.address, vf.name or "", vf.driver or "no driver", vf.mac or ""]
+    words.append(f"vlan {vf.vlan}" if vf.vlan else "")
+    words.append("trusted" if vf.trust else "")
+    words.append("spoof check off" if vf.spoofchk is False else "")
+    words.append(f"at most {vf.max_tx_rate_mbps} Mbit/s" if vf.max_tx_rate_mbps else "")
+    words.append(f"link {vf.link_state}" if vf.link_state not in (None, "auto") else "")
+    words.append(_holder(facts, vf))
+    return "  ".join(filter(None, words))
+
+
+def _holder(facts: Facts, vf: Vf) -> str:
+    if vf.holder is not None:
+        return f"→ {'guest' if vf.holder.kind == 'libvirt' else 'process'} {vf.holder.name}"
+    users = [guest.name for guest in facts.guests if vf.address in guest.hostdevs]
+    return f"→ guest {', '.join(users)} (not running)" if users else ""
