@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting a lab server's QEMU and watching it boot; a boot that fails explains itself with its console."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from nfvcap.errors import ExitCode
+from nfvcap.lab import access, console, process, qemu
+from nfvcap.lab.errors import LabError
+from nfvcap.lab.image import Image
+from nfvcap.lab.qmp import Qmp
+from nfvcap.lab.stages import Stages
+from nfvcap.lab.state import State
+from nfvcap.lab.topology import Machine, Paths, arguments
+from nfvcap.run import run
+
+TIMEOUT_S = 300.0
+_POLL_S = 0.5
+_FIRMWARE, _VARIABLES = "usr/share/OVMF/OVMF_CODE_4M.fd", "usr/share/OVMF/OVMF_VARS_4M.fd"
+_GIB = 1024**3
+# What a provisioned server with a guest really touches of its 8 GiB, and what its disk grows by.
+_MEMORY_BYTES, _DISK_BYTES = 4 * _GIB, 2 * _GIB
+
+
+def start(name: str, paths: Paths, image: Image, stages: Stages) -> None:
+    """Start QEMU in the background with the lab's disk (a new overlay when it has none).
+
+    Raises:
+        LabError: NFV-LAB-005 QEMU does not start, NFV-LAB-006 too little memory or disk.
+    """
+    _require_room(paths.directory)
+    with stages.stage("machine"):
+        chosen = qemu.choose(image.toolbox)
+        accelerator = qemu.accelerate(chosen)
+        stages.say(f"    QEMU {chosen.version} ({chosen.origin}): {chosen.why}")
+        stages.say(f"    {accelerator.name.upper()}: {accelerator.why}")
+        _prepare_disk(paths, image)
+        for path in paths.sockets():
+            path.unlink(missing_ok=True)
+        machine = Machine(name, paths, accelerator.name, image.toolbox.path(_FIRMWARE))
+        done = run([*chosen.argv, *arguments(machine)], timeout_s=60, check=False, env=chosen.env)
+        if not done.ok:
+            raise LabError(5, "QEMU does not start", done.stderr.strip(), "nfvcap doctor")
+        with Qmp(paths.qmp) as qmp:
+            port = access.forwarded_port(qmp.monitor("info usernet"))
+        access.write_config(name, paths, image, port)
+        State(
+            image.directory.name, port, accelerator.name, accelerator.why,
+            chosen.version, chosen.origin, chosen.why,
+        ).save(paths)  # fmt: skip
+
+
+def wait_ready(name: str, paths: Paths, stages: Stages, timeout_s: float) -> None:
+    """Wait until root can log in.
+
+    Raises:
+        LabError: NFV-LAB-005 with the last lines of the console.
+    """
+    state = State.load(paths)
+    pid = process.find(name, paths)
+    if state is None or pid is None:
+        raise _failed(paths, "QEMU ended")
+    if state.boot_s and access.greets(state.port) and access.logs_in(name, paths):
+        return
+    expected = "about a minute" if state.accelerator == "tcg" else "a few seconds"
+    with stages.stage("boot until ssh answers", expected):
+        deadline = time.monotonic() + timeout_s
+        while not (access.greets(state.port) and access.logs_in(name, paths)):
+            if process.find(name, paths) is None:
+                raise _failed(paths, "QEMU ended during the boot")
+            if reason := console.fatal(paths.console):
+                raise _failed(paths, reason)
+            if time.monotonic() > deadline:
+                raise _failed(paths, f"ssh did not answer within {timeout_s:g} s")
+            time.sleep(_POLL_S)
+    replace(state, boot_s=round(process.age_s(pid), 1)).save(paths)
+
+
+def _prepare_disk(paths: Paths, image: Image) -> None:
+    paths.directory.mkdir(parents=True, exist_ok=True)
+    if not paths.variables.exists():
+        shutil.copyfile(image.toolbox.path(_VARIABLES), paths.variables)
+    if not paths.overlay.exists():
+        scratch = paths.overlay.with_suffix(".new")
+        words = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image.disk), str(scratch)]
+        run(image.toolbox.argv("usr/bin/qemu-img", *words), timeout_s=60)
+        scratch.rename(paths.overlay)
+
+
+def _require_room(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    free = {"memory": (_available_bytes(), _MEMORY_BYTES), "disk": (shutil.disk_usage(directory).free, _DISK_BYTES)}
+    for what, (found, wanted) in free.items():
+        if found < wanted:
+            raise LabError(
+                6, f"too little {what} for the lab", f"{found / _GIB:.1f} GiB free, {wanted / _GIB:.0f} GiB wanted",
+                "stop other programs" if what == "memory" else f"make room in {directory}", ExitCode.USAGE,
+            )  # fmt: skip
+
+
+def _available_bytes() -> int:
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _failed(paths: Paths, reason: str) -> LabError:
+    return LabError(
+        5, "the lab server did not boot", f"{reason}; the last lines of its console:\n{console.tail(paths.console)}",
+        f"read {paths.console}, then try the pristine disk: nfvcap lab up --reset",
+    )  # fmt: skip

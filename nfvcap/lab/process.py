@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The QEMU process of a lab: found by its pid file, recognised by its command line, never mistaken for another."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from nfvcap.lab.topology import Paths, process_name
+
+_POLL_S = 0.1
+
+
+def find(name: str, paths: Paths) -> int | None:
+    """Process id of the lab's running QEMU, or None.
+
+    A pid file may be left from an earlier boot of this machine, its number now somebody else's.
+    """
+    try:
+        pid = int(paths.pid.read_text(encoding="ascii").strip())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    ours = process_name(name).encode() in words and str(paths.pid).encode() in words
+    return pid if ours else None
+
+
+def age_s(pid: int) -> float:
+    """Seconds since the process was started."""
+    # The command name in parentheses may contain spaces; the fields after it do not. Field 22 is the start time.
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    started_s = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return float(Path("/proc/uptime").read_text(encoding="ascii").split()[0]) - started_s
+
+
+def wait_gone(name: str, paths: Paths, timeout_s: float) -> bool:
+    """Wait until the lab's QEMU has ended; False when it still runs after ``timeout_s``."""
+    deadline = time.monotonic() + timeout_s
+    while find(name, paths) is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def kill(name: str, paths: Paths) -> None:
+    """End the lab's QEMU at once, like a power cut; silent when there is none."""
+    pid = find(name, paths)
+    if pid is None:
+        return
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    wait_gone(name, paths, timeout_s=30)
