@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counting verdicts, and the one sentence that sums a result up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from nfvcap.errors import ExitCode, worst
+from nfvcap.model.result import Check, HostResult, Result, Verdict
+
+# From grave to harmless: the order in which verdicts are counted up.
+ORDER = (Verdict.ERROR, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.SKIP, Verdict.PASS)
+BAD = frozenset({Verdict.ERROR, Verdict.FAIL, Verdict.INCONCLUSIVE})
+_LISTED = 5
+
+# Tens of the check number → what these checks are about.
+_AREAS = (
+    "records on the host", "kernel arguments", "IOMMU and VFIO", "huge pages", "CPUs and interrupts", "PFs and VFs",
+    "attributes of VFs", "drivers of VFs", "KVM and libvirt", "protected NICs",
+)  # fmt: skip
+
+
+def area(check: Check) -> str:
+    """What a check is about, for grouping."""
+    number = check.id.rsplit("-", 1)[-1]
+    tens = int(number) // 10 if check.id.startswith("NFV-STATE-") else len(_AREAS)
+    return _AREAS[tens] if tens < len(_AREAS) else check.id.split("-")[1].lower()
+
+
+def is_bad(check: Check, strict: bool = False) -> bool:
+    """Does the check count against the host? With ``strict`` warnings do too."""
+    return check.verdict in BAD or (strict and check.verdict is Verdict.WARN)
+
+
+def exit_code(result: Result, strict: bool = False) -> ExitCode:
+    """The result's exit code; with ``strict`` a warning counts as a failed check."""
+    warned = strict and any(check.verdict is Verdict.WARN for host in result.hosts for check in host.checks)
+    return worst(result.exit_code, ExitCode.CHECK_FAILED if warned else ExitCode.OK)
+
+
+def counts(checks: Iterable[Check]) -> Counter[Verdict]:
+    return Counter(check.verdict for check in checks)
+
+
+def counted(checks: Iterable[Check]) -> str:
+    """``2 FAIL, 1 SKIP, 113 PASS``."""
+    numbers = counts(checks)
+    return ", ".join(f"{numbers[verdict]} {verdict}" for verdict in ORDER if numbers[verdict]) or "no checks"
+
+
+def host_sentence(host: HostResult, strict: bool = False) -> str:
+    """What is to be said about one host."""
+    if host.blocked is ExitCode.UNREACHABLE:
+        return f"{host.host} cannot be reached."
+    if host.blocked is not None:
+        return f"{host.host} cannot be read."
+    bad = [check for check in host.checks if is_bad(check, strict)]
+    if not bad:
+        return f"{host.host} is as planned: {counted(host.checks)}."
+    ids = list(dict.fromkeys(check.id for check in bad))
+    more = f" and {len(ids) - _LISTED} more" if len(ids) > _LISTED else ""
+    return f"{host.host} is not as planned: {counted(host.checks)} ({', '.join(ids[:_LISTED])}{more})."
+
+
+def sentence(result: Result, strict: bool = False) -> str:
+    """The last line of a report."""
+    if len(result.hosts) == 1:
+        return host_sentence(result.hosts[0], strict)
+    wrong = [h.host for h in result.hosts if h.blocked is not None or any(is_bad(c, strict) for c in h.checks)]
+    good = len(result.hosts) - len(wrong)
+    if not wrong:
+        return f"All {good} hosts are as planned."
+    return f"{good} of {len(result.hosts)} hosts are as planned; look at {', '.join(wrong)}."
