@@ -55,13 +55,18 @@ def test_the_installed_wheel_works_outside_the_checkout(wheel: Path, tmp_path: P
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)], check=True
     )
     program = (
-        "import sys; sys.path.insert(0, sys.argv.pop(1)); import nfvcap; assert nfvcap.__file__.startswith(sys.path[0]);"
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+        "import nfvcap; assert nfvcap.__file__.startswith(sys.path[0]); "
         "from nfvcap.cli.main import main; main(sys.argv[1:])"
     )
 
     def nfvcap(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", program, str(site), *words], cwd=tmp_path, capture_output=True, text=True, check=False
+            [sys.executable, "-c", program, str(site), *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     assert "provision" in nfvcap("--help").stdout

@@ -78,7 +78,7 @@ class Host:
             f"cd /sys/bus/pci/devices/{pf} && for v in virtfn*; do [ -e $v ] || continue; "
             'echo "$(basename $(readlink $v)) $(basename $(readlink $v/driver) 2>/dev/null)"; done'
         )
-        pairs = [(line.split() + [""])[:2] for line in out.splitlines()]
+        pairs = [[*line.split(), ""][:2] for line in out.splitlines()]
         return sorted(vf for vf, bound in pairs if driver is None or bound == driver)
 
     def desired(self) -> Any:
@@ -124,7 +124,8 @@ class Host:
         xml = f"""<domain type='kvm'><name>{name}</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='q35'>hvm</type></os>
 <devices><hostdev mode='subsystem' type='pci' managed='no'><source>
-<address domain='0x{domain}' bus='0x{bus}' slot='0x{slot}' function='0x{function}'/></source></hostdev></devices></domain>"""
+<address domain='0x{domain}' bus='0x{bus}' slot='0x{slot}' function='0x{function}'/></source></hostdev></devices>
+</domain>"""
         self.run(f"printf %s {shlex.quote(xml)} > /run/{name}.xml && virsh -q create /run/{name}.xml", timeout_s=180)
         try:
             yield name
