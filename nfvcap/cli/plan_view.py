@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 from nfvcap.cli.output import paint, plural
@@ -13,6 +14,7 @@ from nfvcap.model.facts import Facts
 from nfvcap.model.plan import Change, Disruption, HostPlan
 
 _LONG = 400
+_NOTHING: tuple[Any, ...] = (None, "", [], (), {})
 
 
 def summary(plan: HostPlan) -> str:
@@ -41,18 +43,52 @@ def render(plan: HostPlan, facts: Facts | None, why: bool) -> list[str]:
 
 
 def _changes(changes: tuple[Change, ...], why: bool) -> list[str]:
-    rows = [(sign(change), change.title, difference(change), _disruption(change)) for change in changes]
-    notes = [[paint(f"      {line}", "dim") for line in _wrapped(change.reason, 6)] for change in changes]
+    groups = [(change,) for change in changes] if why else list(_grouped(changes))
+    rows = [(sign(group), _title(group), _disruption(group[0]), _what(group)) for group in groups]
+    notes = [[paint(f"      {line}", "dim") for line in _wrapped(group[0].reason, 6)] for group in groups]
     return columns(
-        rows, wide=2, indent="  ", notes=notes if why else (),
-        paint=lambda row, at, text: paint(text, changes[row].disruption) if at == 3 else text,
+        rows, wide=3, indent="  ", notes=notes if why else (),
+        paint=lambda row, at, text: paint(text, groups[row][0].disruption) if at == 2 else text,
     )  # fmt: skip
+
+
+def _grouped(changes: tuple[Change, ...]) -> Iterator[tuple[Change, ...]]:
+    """Changes of one VF stand in one line; all others stand alone."""
+    groups: dict[str, list[Change]] = {}
+    for change in changes:
+        groups.setdefault(vf_of(change.id) or change.id, []).append(change)
+    return (tuple(group) for group in groups.values())
+
+
+def vf_of(change_id: str) -> str:
+    """``vf:0000:81:00.0:3`` for a change of this VF, else empty."""
+    return change_id.rpartition(":")[0] if change_id.startswith("vf:") else ""
+
+
+def _title(group: tuple[Change, ...]) -> str:
+    if len(group) == 1:
+        return group[0].title
+    # The titles differ in the attribute's name alone: "VLAN of VF 0 on …", "trust of VF 0 on …".
+    return group[0].title.partition(" of ")[2] or group[0].title
+
+
+def _what(group: tuple[Change, ...]) -> str:
+    if len(group) == 1:
+        text = difference(group[0])
+        words = [word.removeprefix("+") for word in text.split()]
+        return "" if all(word in group[0].title for word in words) else text
+    return ", ".join(attribute(change) for change in group)
+
+
+def attribute(change: Change) -> str:
+    """``vlan 0 → 100``: a change of a VF without repeating which VF it is."""
+    return f"{change.id.rpartition(':')[2].replace('_', ' ')} {difference(change)}"
 
 
 def _disruption(change: Change) -> str:
     words = {Disruption.NONE: "", Disruption.LINK_FLAP: "link flap", Disruption.REBOOT: "reboot"}
-    lasting = "" if change.survives_reboot else " (until reboot)"
-    return words[change.disruption] + lasting
+    lasting = "" if change.survives_reboot else " until reboot"
+    return (words[change.disruption] + lasting).strip()
 
 
 def _reasons(plan: HostPlan) -> list[str]:
@@ -66,11 +102,11 @@ def _reasons(plan: HostPlan) -> list[str]:
     return lines
 
 
-def sign(change: Change) -> str:
+def sign(group: tuple[Change, ...]) -> str:
     """``+`` for what comes, ``-`` for what goes, ``~`` for what changes."""
-    if change.before in (None, "", [], (), {}):
+    if all(change.before in _NOTHING for change in group):
         return "+"
-    return "-" if change.after in (None, "", [], (), {}) else "~"
+    return "-" if all(change.after in _NOTHING for change in group) else "~"
 
 
 def difference(change: Change) -> str:

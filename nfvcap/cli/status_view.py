@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from nfvcap.cli.output import paint
-from nfvcap.cli.plan_view import difference
+from nfvcap.cli.plan_view import attribute, difference, vf_of
 from nfvcap.model.cpulist import format_cpulist
 from nfvcap.model.facts import Facts, Nic, Node, Vf
 from nfvcap.model.plan import Change, HostPlan
@@ -62,7 +62,11 @@ def _below(branch: Branch, indent: str) -> list[str]:
 
 def _drift(branch: Branch, indent: str) -> list[str]:
     mark = "│  " if branch.below else "   "
-    return [indent + mark + paint(f"✗ {change.title}: {difference(change)}", "drift") for change in branch.drift]
+    # A VF has a line of its own, so only what differs about it needs to be said.
+    of_vf = [attribute(change) for change in branch.drift if vf_of(change.id)]
+    said = [", ".join(of_vf)] if of_vf else []
+    said += [f"{change.title}: {difference(change)}" for change in branch.drift if not vf_of(change.id)]
+    return [indent + mark + paint(f"✗ {text}", "drift") for text in said]
 
 
 def _by_place(plan: HostPlan | None) -> dict[str, list[Change]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 _GAP = "  "
 _NARROWEST = 24
+_WIDEST = 56
 
 
 def columns(
@@ -31,7 +32,8 @@ def columns(
     """
     if not rows:
         return []
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(1, *(len(row[column]) for row in rows)) for column in range(len(rows[0]))]
+    widths = [width if column == wide else min(width, _WIDEST) for column, width in enumerate(widths)]
     spare = terminal_width() - len(indent) - sum(widths) - len(_GAP) * (len(widths) - 1)
     widths[wide] = max(min(widths[wide], _NARROWEST), widths[wide] + min(0, spare))
     lines = []
@@ -47,4 +49,4 @@ def columns(
 
 def terminal_width() -> int:
     """Columns of the terminal; practically unlimited when the output goes elsewhere."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or sys.stderr.isatty() else 10_000

@@ -38,7 +38,7 @@ def plan(*changes: Change, **fields: Any) -> HostPlan:
     ],
 )
 def test_a_difference_in_one_line(before: Any, after: Any, sign: str, text: str) -> None:
-    assert (plan_view.sign(change(before, after)), plan_view.difference(change(before, after))) == (sign, text)
+    assert (plan_view.sign((change(before, after),)), plan_view.difference(change(before, after))) == (sign, text)
 
 
 def test_the_summary_counts_reboots_once_and_flaps_each() -> None:
@@ -49,13 +49,28 @@ def test_the_summary_counts_reboots_once_and_flaps_each() -> None:
 
 def test_each_line_says_what_it_disturbs_and_why_when_asked() -> None:
     subject = plan(
-        change(0, 4, Disruption.LINK_FLAP), change(0, 1, lasting=False),
+        change(0, 4, Disruption.LINK_FLAP), change(0, 1, lasting=False).model_copy(update={"id": "y"}),
         warnings=("little memory",), protected=("0000:00:02.0",), reasons=(Reason(subject="vm1", text="near"),),
     )  # fmt: skip
     short = [click.unstyle(line) for line in plan_view.render(subject, None, why=False)]
-    assert short[1] == "  ~  VFs of 0000:81:00.0  0 → 4  link flap"
-    assert short[2].endswith("(until reboot)")
+    assert short[1] == "  ~  VFs of 0000:81:00.0  link flap     0 → 4"
+    assert short[2] == "  ~  VFs of 0000:81:00.0  until reboot  0 → 1"
     assert "  ! little memory" in short
     assert "  ! 0000:00:02.0 carries ssh or the default route: not touched" in short
     long = [click.unstyle(line) for line in plan_view.render(subject, None, why=True)]
     assert long[2] == "      the inventory asks for 4" and long[-1] == "    vm1: near"
+
+
+def test_the_changes_of_one_vf_stand_in_one_line_unless_reasons_are_asked() -> None:
+    vf = [
+        change(None, after).model_copy(
+            update={"id": f"vf:0000:81:00.0:{index}:{name}", "title": f"{name} of VF {index}"}
+        )
+        for index, name, after in ((0, "mac", "02:00:00:00:00:01"), (0, "vlan", 5), (1, "trust", True))
+    ]
+    short = [click.unstyle(line) for line in plan_view.render(plan(*vf), None, why=False)]
+    assert [line.split() for line in short[1:]] == [
+        ["+", "VF", "0", "mac", "02:00:00:00:00:01,", "vlan", "5"],
+        ["+", "trust", "of", "VF", "1", "on"],
+    ]
+    assert len(plan_view.render(plan(*vf), None, why=True)) == 7
