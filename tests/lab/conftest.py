@@ -21,10 +21,12 @@ import pytest
 import yaml
 
 from nfvcap.lab import Lab
+from nfvcap.lab.topology import PORTS
 from tests.lab.host import Host
 
 LAB_NAME = "test"
 HOST = "host1"
+FIRST_PF = PORTS[0].address
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,19 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def inventory(top: Path, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped lab inventory, pointed at the lab of the tests."""
-    document = yaml.safe_load((top / "inventory" / "lab.yml").read_text())
-    document["all"]["hosts"][HOST] |= lab.ansible_vars()
+    """The shipped lab inventory, pointed at the lab of the tests; its first PF is left out until a test adds it."""
     path = tmp_path_factory.mktemp("inventory") / "lab.yml"
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    write_inventory(top, lab, path, all_pfs=False)
     return path
+
+
+def write_inventory(top: Path, lab: Lab, path: Path, *, all_pfs: bool) -> None:
+    document = yaml.safe_load((top / "inventory" / "lab.yml").read_text())
+    host = document["all"]["hosts"][HOST]
+    host |= lab.ansible_vars()
+    if not all_pfs:
+        host["nfvcap"]["pfs"] = [pf for pf in host["nfvcap"]["pfs"] if pf["pf"] != FIRST_PF]
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
 @pytest.fixture(scope="session")

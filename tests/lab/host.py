@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,22 @@ class Host:
 
     def boot_id(self) -> str:
         return self.read("/proc/sys/kernel/random/boot_id").strip()
+
+    def reboot(self) -> None:
+        """Reboot in an orderly way and wait until root can log in again."""
+        before = self.boot_id()
+        self.lab.ssh(["systemctl", "reboot"], check=False)
+        deadline = time.monotonic() + 300
+        while time.monotonic() < deadline:
+            time.sleep(2)
+            answer = self.lab.ssh(["cat", "/proc/sys/kernel/random/boot_id"], check=False, timeout_s=60)
+            if answer.ok and answer.stdout.strip() != before:
+                return
+        raise AssertionError("the lab server did not come back:\n" + self.lab.console_text()[-2000:])
+
+    def wait_ssh(self) -> None:
+        """Wait until root can log in, whatever the server is just doing."""
+        self.lab.up()
 
     def fingerprint(self) -> dict[str, str]:
         """Path → mode and digest of every file that provisioning could touch; values of the run-time settings."""

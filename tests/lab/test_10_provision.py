@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from nfvcap.lab import Lab
-from tests.lab.conftest import HOST, Controller
+from tests.lab.conftest import FIRST_PF, HOST, Controller, write_inventory
 from tests.lab.host import Host
 
 pytestmark = pytest.mark.lab
@@ -62,11 +62,11 @@ def test_reboot_never_stops_before_the_reboot_and_says_so(nfvcap: Controller, ho
 
 @pytest.mark.parametrize("stage", ["facts", "plan", "reboot", "runtime"])
 def test_a_controller_killed_at_a_stage_boundary_leaves_a_host_that_converges(
-    nfvcap: Controller, lab: Lab, host: Host, stage: str
+    nfvcap: Controller, host: Host, stage: str
 ) -> None:
     """Each kill lands later in the same provision; the test after the last one sees it through."""
     nfvcap.kill_when(lambda line: stage in line and HOST in line, "provision", HOST, "--yes", "--reboot", "auto")
-    lab.wait_ssh(timeout_s=240)
+    host.wait_ssh()
 
 
 def test_provision_converges_after_all_that(nfvcap: Controller, host: Host, first_plan: Any) -> None:
@@ -104,10 +104,28 @@ def test_check_mode_predicts_what_a_run_changes(nfvcap: Controller, host: Host, 
     nfvcap("verify", HOST, "--state-only")
 
 
-def test_everything_survives_a_reboot(nfvcap: Controller, lab: Lab, host: Host) -> None:
-    boot = host.boot_id()
-    lab.reboot()
-    assert host.boot_id() != boot
+def test_the_pf_that_nobody_named_is_untouched(host: Host, pristine: dict[str, str]) -> None:
+    assert host.num_vfs(FIRST_PF) == 0
+    assert host.run(f"basename $(readlink /sys/bus/pci/devices/{FIRST_PF}/driver)").strip() == "igb"
+    after = host.fingerprint()
+    about = {path: value for path, value in pristine.items() if FIRST_PF in path}
+    assert about and all(after[path] == value for path, value in about.items())
+
+
+def test_a_second_pf_is_added_without_touching_the_first(nfvcap: Controller, lab: Lab, host: Host) -> None:
+    (other,) = (pf["address"] for pf in host.desired()["pfs"])
+    inodes = f"stat -c %i /sys/bus/pci/devices/{other}/virtfn*/config"
+    before, boot = host.run(inodes), host.boot_id()
+    write_inventory(nfvcap.top, lab, nfvcap.inventory, all_pfs=True)
+    nfvcap("provision", HOST, "--yes", "--reboot", "never")
+    assert host.num_vfs(FIRST_PF) > 0
+    # A VF that is destroyed and made again gets new files in sysfs.
+    assert host.run(inodes) == before
+    assert host.boot_id() == boot
+
+
+def test_everything_survives_a_reboot(nfvcap: Controller, host: Host) -> None:
+    host.reboot()
     nfvcap("verify", HOST, "--state-only")
     nfvcap("plan", HOST, expect=0)
 

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from nfvcap.lab import Lab
+from nfvcap.lab.topology import PORTS
 from tests.lab.conftest import HOST, Controller, ProvisionedLab
 from tests.lab.host import Host
 
@@ -30,8 +31,9 @@ def intent_with(nfvcap: Controller, tmp_path: Path, **changed: object) -> Iterat
     yield Controller(nfvcap.top, path)
 
 
-def runtime_pf(host: Host) -> str:
-    return str(next(pf["address"] for pf in host.desired()["pfs"] if pf["num_vfs"] > 0))
+def runtime_pf() -> str:
+    """The PF whose VFs are bound to vfio-pci."""
+    return PORTS[1].address
 
 
 def test_too_many_huge_pages_are_refused_with_the_missing_amount(
@@ -61,7 +63,7 @@ def test_memory_that_is_gone_at_run_time_is_reported_and_the_pages_go_back(
 def test_vfs_are_not_recreated_while_a_guest_holds_one(
     provisioned_lab: ProvisionedLab, nfvcap: Controller, host: Host, tmp_path: Path
 ) -> None:
-    pf = runtime_pf(host)
+    pf = runtime_pf()
     vf = host.vfs(pf, driver="vfio-pci")[0]
     intent = yaml.safe_load(nfvcap.inventory.read_text())["all"]["hosts"][HOST]["nfvcap"]
     pfs = [{**entry, "vfs": entry["vfs"] - 1} for entry in intent["pfs"]]
@@ -75,21 +77,11 @@ def test_vfs_are_not_recreated_while_a_guest_holds_one(
     nfvcap("verify", HOST, "--state-only")
 
 
-def test_a_second_pf_left_alone_stays_untouched(
-    provisioned_lab: ProvisionedLab, host: Host, pristine: dict[str, str]
-) -> None:
-    ours = {pf["address"] for pf in host.desired()["pfs"] if pf["num_vfs"] > 0}
-    for pf in set(host.sriov_pfs()) - ours:
-        assert host.num_vfs(pf) == 0
-        assert host.run(f"basename $(readlink /sys/bus/pci/devices/{pf}/driver)").strip() == "igb"
-        assert not host.run(f"cat /sys/bus/pci/devices/{pf}/driver_override").strip().replace("(null)", "")
-
-
 def test_a_write_to_sriov_numvfs_that_fails_is_reported_and_the_next_run_mends_it(
     provisioned_lab: ProvisionedLab, nfvcap: Controller, host: Host
 ) -> None:
     """The file turns read-only, as after a fault in the firmware (a write that blocks: tests/faults, on a FIFO)."""
-    pf = runtime_pf(host)
+    pf = runtime_pf()
     path = f"/sys/bus/pci/devices/{pf}/sriov_numvfs"
     host.run(f"echo 0 > {path}")
     with host.read_only(path):
@@ -102,7 +94,7 @@ def test_a_write_to_sriov_numvfs_that_fails_is_reported_and_the_next_run_mends_i
 def test_a_vf_that_fails_to_bind_is_named_and_the_next_run_mends_it(
     provisioned_lab: ProvisionedLab, nfvcap: Controller, host: Host
 ) -> None:
-    pf = runtime_pf(host)
+    pf = runtime_pf()
     vf = host.vfs(pf, driver="vfio-pci")[-1]
     host.run(f"echo {vf} > /sys/bus/pci/drivers/vfio-pci/unbind")
     with host.read_only("/sys/bus/pci/drivers/vfio-pci/bind", "/sys/bus/pci/drivers_probe"):
@@ -116,7 +108,7 @@ def test_power_cut_in_the_middle_of_apply(
     provisioned_lab: ProvisionedLab, nfvcap: Controller, lab: Lab, host: Host
 ) -> None:
     """Half of the run-time state is taken away, then the power fails while provision puts it back."""
-    host.run(f"echo 0 > /sys/bus/pci/devices/{runtime_pf(host)}/sriov_numvfs; rm /etc/nfvcap/host.json; sync")
+    host.run(f"echo 0 > /sys/bus/pci/devices/{runtime_pf()}/sriov_numvfs; rm /etc/nfvcap/host.json; sync")
     nfvcap.kill_when(lambda line: "runtime" in line and HOST in line, "provision", HOST, "--yes", "--reboot", "auto")
     lab.power_cut()
     lab.up()
