@@ -25,5 +25,14 @@ def host_variables(inventory: Sequence[Path]) -> dict[str, dict[str, Any]]:
     program = [str(beside)] if os.access(beside, os.X_OK) else [sys.executable, "-m", "ansible", "inventory"]
     sources = [word for path in inventory for word in ("-i", str(path))]
     done = run([*program, "--list", *sources], timeout_s=_TIMEOUT_S, env={"ANSIBLE_VERBOSITY": "0"})
-    found: dict[str, dict[str, Any]] = json.loads(done.stdout).get("_meta", {}).get("hostvars", {})
+    document: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, dict[str, Any]] = {host: {} for host in _members(document, "all")}
+    found.update(document.get("_meta", {}).get("hostvars", {}))
     return found
+
+
+def _members(document: dict[str, Any], group: str) -> list[str]:
+    """Hosts of a group and of the groups in it; a host without any variable is named only here."""
+    entry = document.get(group, {})
+    below = [host for child in entry.get("children", ()) for host in _members(document, child)]
+    return [*entry.get("hosts", ()), *below]

@@ -19,13 +19,15 @@ def arguments(case: Case) -> Iterable[tuple[str, KernelArg]]:
 def lacking(case: Case, item: KernelArg, words: list[str]) -> str:
     """What is wrong with an argument in a command line; "" when nothing is.
 
-    The last of several equal keys wins, unless the plan itself gives the key more than once (hugepagesz).
+    The last of several equal keys wins, but for keys that may be repeated: what those of huge pages add up to is
+    another check's business.
     """
     if item.token not in words:
         return last_value(words, item.key) or "missing"
     repeated = [arg for arg in case.desired.kernel_args if key_of(arg.key) == key_of(item.key)]
     last = last_value(words, item.key)
-    return f"overridden by {last}" if len(repeated) == 1 and last != item.token else ""
+    may_repeat = len(repeated) > 1 or item.feature == "hugepages"
+    return f"overridden by {last}" if last != item.token and not may_repeat else ""
 
 
 @check("NFV-STATE-010", arguments)

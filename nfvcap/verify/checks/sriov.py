@@ -67,6 +67,8 @@ def check_pf_has_its_driver(case: Case, item: PfTarget, expect: Expect) -> None:
 @check("NFV-STATE-052", pfs)
 def check_vfs_are_there(case: Case, item: PfTarget, expect: Expect) -> None:
     device = case.pf(item.address)
+    if device.num_vfs is None:
+        pytest.skip(f"{item.address} has no SR-IOV (NFV-STATE-050)")
     if item.num_vfs and device.driver in NO_NETWORK:
         pytest.skip(f"the PF {item.address} has no network driver (NFV-STATE-051)")
     linked = [index for index, vf in device.vfs.items() if vf in case.pci.devices]
