@@ -191,12 +191,15 @@ def restore_unit(host: Host, name: str, before: dict[str, Any]) -> None:
     _read_back(host, [wanted])
 
 
-def refresh_after_removal(host: Host, path: str) -> None:
-    """After a unit file or drop-in below /etc/systemd/system changed: reload, and restart what ran with it."""
-    prefix = "/etc/systemd/system/"
-    if not path.startswith(prefix):
-        return
+def reload_systemd(host: Host) -> None:
+    """Let systemd read its files again."""
     _systemctl(host, "daemon-reload")
-    folder = path[len(prefix) :].split("/", 1)[0]
+
+
+def restart_user_of(host: Host, path: str) -> None:
+    """After a drop-in below /etc/systemd/system was restored: the unit that ran with it runs without it."""
+    prefix = "/etc/systemd/system/"
+    folder = path[len(prefix) :].split("/", 1)[0] if path.startswith(prefix) else ""
     if folder.endswith(".d"):
+        _systemctl(host, "daemon-reload")
         _systemctl(host, "try-restart", folder[: -len(".d")])

@@ -4,6 +4,11 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.nfvcap_host import Host
+from ansible.module_utils.nfvcap_hostfile import WantedFile, set_files
+from ansible.module_utils.nfvcap_outcome import Outcome, conclude
+
 DOCUMENTATION = r"""
 module: nfvcap_file
 short_description: Put files of nfvcap in place, keeping their originals in the host's ledger
@@ -35,11 +40,6 @@ EXAMPLES = r"""
 RETURN = r"""
 nfvcap_changes: {description: What was changed (id, before, after)., type: list, returned: success}
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.nfvcap_host import Host
-from ansible.module_utils.nfvcap_hostfile import WantedFile, set_files
-from ansible.module_utils.nfvcap_outcome import Outcome, conclude
 
 FILE = {
     "path": {"type": "path", "required": True},

@@ -4,6 +4,11 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.nfvcap_host import Host
+from ansible.module_utils.nfvcap_hugepages import Pool, set_pools
+from ansible.module_utils.nfvcap_outcome import Outcome, conclude
+
 DOCUMENTATION = r"""
 module: nfvcap_hugepages
 short_description: Set the number of huge pages per node and size while the system runs
@@ -34,11 +39,6 @@ EXAMPLES = r"""
 RETURN = r"""
 nfvcap_changes: {description: What was changed (id, before, after)., type: list, returned: success}
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.nfvcap_host import Host
-from ansible.module_utils.nfvcap_hugepages import Pool, set_pools
-from ansible.module_utils.nfvcap_outcome import Outcome, conclude
 
 POOL = {
     "node": {"type": "int", "required": True},

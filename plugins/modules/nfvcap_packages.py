@@ -4,6 +4,11 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.nfvcap_host import Host
+from ansible.module_utils.nfvcap_outcome import Outcome, conclude
+from ansible.module_utils.nfvcap_packages import set_packages
+
 DOCUMENTATION = r"""
 module: nfvcap_packages
 short_description: Install missing packages in one transaction, noting in the host's ledger what came new
@@ -28,11 +33,6 @@ EXAMPLES = r"""
 RETURN = r"""
 nfvcap_changes: {description: What was changed (id, before, after)., type: list, returned: success}
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.nfvcap_host import Host
-from ansible.module_utils.nfvcap_outcome import Outcome, conclude
-from ansible.module_utils.nfvcap_packages import set_packages
 
 SPEC = {
     "names": {"type": "list", "elements": "str", "required": True},

@@ -4,11 +4,17 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.nfvcap_host import Host
+from ansible.module_utils.nfvcap_outcome import Outcome, conclude
+from ansible.module_utils.nfvcap_unit import WantedUnit, set_units
+
 DOCUMENTATION = r"""
 module: nfvcap_unit
 short_description: Enable, start and refresh systemd units, keeping their former state in the host's ledger
 description:
-  - Asks systemd once for all units, reloads it when it has not yet read a changed file, changes what differs, and asks again.
+  - Asks systemd once for all units, reloads it when it has not yet read a changed file, changes what differs,
+    and asks again.
 options:
   units:
     description: Units.
@@ -19,7 +25,7 @@ options:
       name: {description: Full name of the unit., type: str, required: true}
       enabled: {description: Whether it starts at boot; left alone when not given., type: bool}
       started: {description: Whether it runs now; left alone when not given., type: bool}
-      fresh: {description: Restart it when it runs with another environment than its files give., type: bool, default: false}
+      fresh: {description: Restart it when its environment is not what its files give., type: bool, default: false}
   tolerate_absent:
     description: In check mode, only note units that do not exist, because their package is not installed yet.
     type: bool
@@ -38,11 +44,6 @@ EXAMPLES = r"""
 RETURN = r"""
 nfvcap_changes: {description: What was changed (id, before, after)., type: list, returned: success}
 """
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.nfvcap_host import Host
-from ansible.module_utils.nfvcap_outcome import Outcome, conclude
-from ansible.module_utils.nfvcap_unit import WantedUnit, set_units
 
 UNIT = {
     "name": {"type": "str", "required": True},

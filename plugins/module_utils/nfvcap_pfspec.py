@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PFs and VFs as modules take them: the same list that a plan has in ``desired.pfs``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .nfvcap_sriov import PfWanted
+from .nfvcap_vfattr import VfWanted
+
+_VF: dict[str, Any] = {
+    "index": {"type": "int", "required": True},
+    "mac": {"type": "str"},
+    "vlan": {"type": "int"},
+    "qos": {"type": "int"},
+    "trust": {"type": "bool"},
+    "spoofchk": {"type": "bool"},
+    "min_tx_rate_mbps": {"type": "int"},
+    "max_tx_rate_mbps": {"type": "int"},
+    "link_state": {"type": "str", "choices": ["auto", "enable", "disable"]},
+    "driver": {"type": "str", "default": ""},
+    "address": {"type": "str"},
+}
+# Suboptions of `pfs`. What only people read (names, nodes, expected addresses) is accepted, and not used.
+PF: dict[str, Any] = {
+    "address": {"type": "str", "required": True},
+    "num_vfs": {"type": "int", "required": True},
+    "admin_up": {"type": "bool", "default": True},
+    "vfs": {"type": "list", "elements": "dict", "default": [], "options": _VF},
+    "name": {"type": "str"},
+    "node": {"type": "int"},
+}
+
+
+def as_pfs(pfs: list[dict[str, Any]]) -> list[PfWanted]:
+    """Typed PFs from module parameters."""
+    return [
+        PfWanted(
+            pf["address"].lower(),
+            pf["num_vfs"],
+            tuple(VfWanted(**{key: value for key, value in vf.items() if key != "address"}) for vf in pf["vfs"]),
+            pf["admin_up"],
+        )
+        for pf in pfs
+    ]
