@@ -3,14 +3,4 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import ansible.module_utils
-import ansible.modules
-
-_PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
-
-for package, folder in ((ansible.module_utils, "module_utils"), (ansible.modules, "modules")):
-    path = str(_PLUGINS / folder)
-    if path not in package.__path__:
-        package.__path__.append(path)
+import tests.fixtures  # noqa: F401
