@@ -16,12 +16,14 @@ from nfvcap.planner.plan import plan_host
 
 
 def plan_all(intents: Mapping[str, Intent], facts: Mapping[str, Facts]) -> Batch[HostPlan]:
-    """Plan each host by itself; one that cannot be planned does not hide the others."""
+    """Plan each host of which something is wanted; one that cannot be planned does not hide the others."""
     values: dict[str, HostPlan] = {}
     failures: dict[str, NfvcapError] = {}
-    for host, known in facts.items():
+    for host, intent in intents.items():
+        if host not in facts:
+            continue
         try:
-            values[host] = plan_host(host, intents[host], known)
+            values[host] = plan_host(host, intent, facts[host])
         except NfvcapError as error:
             failures[host] = error
     return Batch(values, failures)

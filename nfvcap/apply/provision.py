@@ -17,7 +17,7 @@ from nfvcap.apply.reboot import did_not_take, still_to_reboot
 from nfvcap.errors import ExitCode, NfvcapError, worst
 from nfvcap.model.facts import Facts
 from nfvcap.model.plan import HostPlan
-from nfvcap.model.result import HostResult
+from nfvcap.model.result import HostResult, Verdict
 
 T = TypeVar("T")
 
@@ -176,11 +176,17 @@ class Provisioning:
     def _check(self) -> None:
         plans = {run.host: run.plan for run in self._alive() if run.plan is not None}
         if plans:
-            batch = self._timed(Stage.CHECKS, tuple(plans), lambda: self.room.check(plans))
+            batch = self._timed(Stage.CHECKS, tuple(plans), lambda: self.room.check(plans), _not_as_planned)
             for host, result in batch.values.items():
                 self.runs[host].result = result
 
-    def _timed(self, stage: Stage, hosts: tuple[str, ...], work: Callable[[], Batch[T]]) -> Batch[T]:
+    def _timed(
+        self,
+        stage: Stage,
+        hosts: tuple[str, ...],
+        work: Callable[[], Batch[T]],
+        objection: Callable[[T], NfvcapError | None] = lambda _value: None,
+    ) -> Batch[T]:
         self.on_stage(stage, hosts)
         began = time.monotonic()
         try:
@@ -192,10 +198,12 @@ class Provisioning:
         for host in hosts:
             if host in batch.failures:
                 self._fail(stage, host, batch.failures[host])
-            elif host in batch.values:
-                self.on_end(stage, host, None)
-            else:
+            elif host not in batch.values:
                 self._fail(stage, host, _silent(stage, host))
+            elif error_of_value := objection(batch.values[host]):
+                self._fail(stage, host, error_of_value)
+            else:
+                self.on_end(stage, host, None)
         return batch
 
     def _fail(self, stage: Stage, host: str, error: NfvcapError) -> None:
@@ -217,6 +225,24 @@ def _left_over(plan: HostPlan) -> NfvcapError:
         "all steps ended well, but the facts read afterwards still differ from the plan",
         f"nfvcap plan {plan.host} shows what is found and what is wanted",
         ExitCode.CHECK_FAILED,
+    )
+
+
+def _not_as_planned(result: HostResult) -> NfvcapError | None:
+    if result.exit_code is ExitCode.OK:
+        return None
+    bad = [check for check in result.checks if check.verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)]
+    lines = [
+        f"    {check.verdict} {check.id} {check.title} {check.subject}: found {check.found or 'nothing'}, "
+        f"wanted {check.wanted}" + (f" ({check.reason.splitlines()[0]})" if check.reason else "")
+        for check in bad
+    ]
+    return NfvcapError(
+        "NFV-RUN-013",
+        f"{result.host} is not as planned: {len(bad)} of {len(result.checks)} checks say so",
+        "\n" + "\n".join(lines),
+        f"nfvcap verify {result.host} --state-only shows all checks and what to do",
+        result.exit_code,
     )
 
 

@@ -36,7 +36,7 @@ def deprovision(
     *, hosts: tuple[str, ...], inventory: tuple[Path, ...], limit: str, forks: int, yes: bool, reboot: str
 ) -> int:
     """Bring HOSTs back to their original state, as recorded in their ledgers, and nothing else."""
-    fleet = open_fleet("deprovision", hosts, inventory, limit, forks, intents=False)
+    fleet = open_fleet("deprovision", hosts, inventory, limit, forks, intents="none")
     return _Command(fleet, yes, Policy(reboot)).go()
 
 

@@ -32,7 +32,7 @@ def doctor(
     results = [HostResult(host="this controller", environment={}, checks=controller.examine())]
     unreachable: list[ExitCode] = []
     if hosts:
-        fleet = open_fleet("doctor", hosts, inventory, limit, forks, intents=False)
+        fleet = open_fleet("doctor", hosts, inventory, limit, forks, intents="none")
         known = facts_reader.collect(fleet.target)
         results += [_host(name, known) for name in fleet.hosts]
         unreachable = [error.exit_code for error in known.failures.values()]

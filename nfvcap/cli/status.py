@@ -25,7 +25,7 @@ SCHEMA = "nfvcap/status/1"
 @format_option("tree", "json")
 def status(*, hosts: tuple[str, ...], inventory: tuple[Path, ...], limit: str, forks: int, fmt: str) -> int:
     """Show NUMA nodes, ports, VFs and guests of HOSTs (default: all) with drift marked. Exit code 3 on drift."""
-    fleet = open_fleet("status", hosts or ("all",), inventory, limit, forks)
+    fleet = open_fleet("status", hosts or ("all",), inventory, limit, forks, intents="those that have one")
     known = facts_reader.collect(fleet.target)
     plans = plan_all(fleet.intents, known.values)
     if fmt == "json":
