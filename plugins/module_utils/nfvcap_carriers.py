@@ -68,7 +68,7 @@ def _ssh_interfaces(machine: Machine, links: Links) -> list[str]:
         machine.problem("the ssh connection comes from this machine itself: no NIC carries it")
         return []
     incoming = links.with_ip_address(packed)
-    routes = machine.json(["ip", "-j", "route", "get", _plain(client), "from", _plain(local)]) or []
+    routes = machine.json(["ip", "-j", "route", "get", _plain(client), "from", _plain(local)], list)
     outgoing = {route["dev"] for route in routes if "dev" in route} - {incoming}
     # An address on lo (routed fabrics) names no NIC; the way back to the client does.
     on_loopback = "LOOPBACK" in links.by_name.get(incoming or "", {}).get("flags", [])
@@ -87,7 +87,7 @@ def _plain(address: str) -> str:
 def _default_interfaces(machine: Machine) -> list[str]:
     """Interfaces of the default routes of all families and tables."""
     names: list[str] = []
-    for route in machine.json(["ip", "-j", "route", "show", "table", "all", "default"]) or []:
+    for route in machine.json(["ip", "-j", "route", "show", "table", "all", "default"], list):
         hops = [route, *route.get("nexthops", [])]
         names += [hop["dev"] for hop in hops if "dev" in hop and route.get("type", "unicast") == "unicast"]
     return sorted(set(names))

@@ -27,14 +27,15 @@ _UNITS.update({"t": _KIB**4, "tib": _KIB**4})
 def read_guests(machine: Machine) -> list[dict[str, Any]]:
     """The part `guests` of the facts, by name."""
     defined = {tree.findtext("name", ""): tree for tree in _trees(machine, _DEFINED)}
-    found = {name: _guest(machine, tree, "shutoff", True) for name, tree in defined.items()}
+    guests = [_guest(machine, tree, "shutoff", True) for tree in defined.values()]
     for status in _trees(machine, _RUNNING):
         domain = status.find("domain")
         if domain is None or not _alive(machine, status):
             continue
         name = domain.findtext("name", "")
         state = _STATES.get(status.get("state", ""), "other")
-        found[name] = _guest(machine, domain, state, name in defined)
+        guests.append(_guest(machine, domain, state, name in defined))
+    found = {guest["name"]: guest for guest in guests if guest}  # what runs comes last and counts
     return [found[name] for name in sorted(found)]
 
 
@@ -59,7 +60,15 @@ def _alive(machine: Machine, status: ElementTree.Element) -> bool:
     return False
 
 
-def _guest(machine: Machine, domain: ElementTree.Element, state: str, persistent: bool) -> dict[str, Any]:
+def _guest(machine: Machine, domain: ElementTree.Element, state: str, persistent: bool) -> dict[str, Any] | None:
+    try:
+        return {**_definition(machine, domain), "state": state, "persistent": persistent}
+    except (ValueError, KeyError) as error:
+        machine.problem(f"the definition of guest {domain.findtext('name', '?')} is not understood: {error}")
+        return None
+
+
+def _definition(machine: Machine, domain: ElementTree.Element) -> dict[str, Any]:
     vcpu = domain.find("vcpu")
     vcpus = int(vcpu.text or 1) if vcpu is not None else 1
     everywhere = vcpu.get("cpuset") if vcpu is not None else None
@@ -73,8 +82,6 @@ def _guest(machine: Machine, domain: ElementTree.Element, state: str, persistent
     return {
         "name": domain.findtext("name", ""),
         "uuid": domain.findtext("uuid", ""),
-        "state": state,
-        "persistent": persistent,
         "vcpus": vcpus,
         "memory_bytes": _size(domain.find("memory")),
         "vcpu_pins": pins,

@@ -26,7 +26,7 @@ class Links:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        answer = machine.json(["ip", "-j", "-d", "address", "show"]) or []
+        answer = machine.json(["ip", "-j", "-d", "address", "show"], list)
         self.by_name: dict[str, dict[str, Any]] = {link["ifname"]: link for link in answer if "ifname" in link}
         self._address_of: dict[str, str] = {}
         for name in machine.listdir(_NET):

@@ -13,9 +13,11 @@ import json
 import os
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from .nfvcap_command import Completed, run
+from .nfvcap_numbers import parse_list
 from .nfvcap_root import Root
 
 _SIOCETHTOOL = 0x8946
@@ -32,17 +34,29 @@ class Machine(Root):
             return Completed(argv, 127, "", f"programs are not run for the tree {self.path}")
         return run(argv)
 
-    def json(self, argv: list[str]) -> Any:
-        """What a program prints as JSON; None, and a problem, when it does not."""
+    def numbers(self, path: str, parse: Callable[[str | None], list[int]] = parse_list) -> list[int]:
+        """The list of numbers in a file; none when it is not there, and a problem when it is something else."""
+        try:
+            return parse(self.value(path))
+        except ValueError:
+            self.problem(f"{path} is no list of numbers")
+            return []
+
+    def json(self, argv: list[str], kind: type) -> Any:
+        """What a program prints as JSON of a kind (list, dict); an empty one, and a problem, when it does not."""
         done = self.run(argv)
         if not done.ok:
             self.problem(done.complaint)
-            return None
+            return kind()
         try:
-            return json.loads(done.stdout or "[]")
+            found = json.loads(done.stdout) if done.stdout.strip() else kind()
         except ValueError as error:
             self.problem(f"{' '.join(argv)}: no JSON: {error}")
-            return None
+            return kind()
+        if not isinstance(found, kind):
+            self.problem(f"{' '.join(argv)}: JSON, but no {kind.__name__}")
+            return kind()
+        return found
 
     def identity(self) -> tuple[str, str, str]:
         """Host name, kernel release, hardware name."""

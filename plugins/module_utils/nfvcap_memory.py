@@ -25,7 +25,7 @@ def read_nodes(machine: Machine) -> list[dict[str, Any]]:
 
 def _numa_node(machine: Machine, node: int) -> dict[str, Any]:
     folder = f"{_NODES}/node{node}"
-    distances = [int(word) for word in (machine.read(f"{folder}/distance") or "").split()]
+    distances = machine.numbers(f"{folder}/distance", lambda text: list(map(int, (text or "").split())))
     return _node(machine, node, f"{folder}/meminfo", f"{folder}/hugepages", distances)
 
 

@@ -132,6 +132,6 @@ def _speed(machine: Machine, name: str | None) -> int | None:
 
 def _eswitch_mode(machine: Machine, address: str) -> str | None:
     device = f"pci/{address}"
-    answer = machine.json(["devlink", "-j", "dev", "eswitch", "show", device]) or {}
+    answer = machine.json(["devlink", "-j", "dev", "eswitch", "show", device], dict)
     mode = answer.get("dev", {}).get(device, {}).get("mode")
     return mode if mode in ("legacy", "switchdev") else None

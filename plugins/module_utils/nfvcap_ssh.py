@@ -34,7 +34,7 @@ def _ancestors(machine: Machine, pid: int) -> list[int]:
         found.append(pid)
         # "PID (NAME) STATE PPID …"; the name may contain anything.
         words = (machine.read(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
-        pid = int(words[1]) if len(words) > 1 else 0
+        pid = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
     return found
 
 

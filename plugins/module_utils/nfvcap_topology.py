@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from .nfvcap_machine import Machine
-from .nfvcap_numbers import parse_list, parse_mask
+from .nfvcap_numbers import parse_mask
 
 _CPUS = "/sys/devices/system/cpu"
 _NODES = "/sys/devices/system/node"
@@ -25,9 +25,9 @@ def read_cpus(machine: Machine) -> dict[str, Any]:
         "virt": next((flag for flag in ("vmx", "svm") if flag in flags), ""),
         "page_1g": "pdpe1gb" in flags,
         "cpus": _threads(machine),
-        "isolated": _list(machine, f"{_CPUS}/isolated"),
-        "nohz_full": _list(machine, f"{_CPUS}/nohz_full"),
-        "irq_affinity": parse_mask(machine.value("/proc/irq/default_smp_affinity")),
+        "isolated": machine.numbers(f"{_CPUS}/isolated"),
+        "nohz_full": machine.numbers(f"{_CPUS}/nohz_full"),
+        "irq_affinity": machine.numbers("/proc/irq/default_smp_affinity", parse_mask),
     }
 
 
@@ -42,18 +42,10 @@ def _first_processor(machine: Machine) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def _list(machine: Machine, path: str) -> list[int]:
-    try:
-        return parse_list(machine.read(path))
-    except ValueError:
-        machine.problem(f"{path} is no list of CPUs")
-        return []
-
-
 def _threads(machine: Machine) -> list[dict[str, Any]]:
-    online = _list(machine, f"{_CPUS}/online")
-    present = _list(machine, f"{_CPUS}/present") or online
-    on_node = {cpu: node for node in node_ids(machine) for cpu in _list(machine, f"{_NODES}/node{node}/cpulist")}
+    online = machine.numbers(f"{_CPUS}/online")
+    present = machine.numbers(f"{_CPUS}/present") or online
+    on_node = {cpu: node for node in node_ids(machine) for cpu in machine.numbers(f"{_NODES}/node{node}/cpulist")}
     return [_thread(machine, cpu, cpu in online, on_node.get(cpu)) for cpu in present]
 
 
@@ -62,7 +54,7 @@ def _thread(machine: Machine, cpu: int, online: bool, node: int | None) -> dict[
     topology = f"{_CPUS}/cpu{cpu}/topology"
     core = machine.number(f"{topology}/core_id") if online else None
     socket = machine.number(f"{topology}/physical_package_id") if online else None
-    siblings = _list(machine, f"{topology}/thread_siblings_list") if online else []
+    siblings = machine.numbers(f"{topology}/thread_siblings_list") if online else []
     if node is None:
         node = _linked_node(machine, cpu)
     return {
