@@ -62,7 +62,7 @@ def markdown() -> str:
         depth = "##" if context.parent is None or context.parent.parent is None else "###"
         lines += [f"{depth} {context.command_path}", "", "```text", _usage(context, command), "```", ""]
         lines += [_help(command), ""]
-        rows = [record for record in _records(context, command) if record]
+        rows = _records(command)
         if rows:
             lines += ["| Option | Meaning |", "|---|---|"]
             lines += [f"| `{_cell(option)}` | {_cell(text)} |" for option, text in rows]
@@ -91,7 +91,7 @@ def man() -> str:
     for context, command in commands():
         if context.parent is not None:
             lines += [f".SS {_roff(_usage(context, command))}", _roff(_help(command))]
-        for option, text in _records(context, command):
+        for option, text in _records(command):
             lines += [".TP", f".B {_roff(option)}", _roff(text)]
     lines.append(".SH EXIT STATUS")
     for code, text in EXIT_CODES.items():
@@ -103,16 +103,45 @@ def man() -> str:
 
 
 def _usage(context: click.Context, command: click.Command) -> str:
-    return " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    # Put together here: what click prints differs between its versions.
+    words = [context.command_path, "[OPTIONS]"]
+    words += [_metavar(parameter) for parameter in command.params if isinstance(parameter, click.Argument)]
+    return " ".join([*words, *(["COMMAND [ARGS]..."] if isinstance(command, click.Group) else [])])
 
 
 def _help(command: click.Command) -> str:
     return " ".join((command.help or "").split())
 
 
-def _records(context: click.Context, command: click.Command) -> list[tuple[str, str]]:
-    found = (parameter.get_help_record(context) for parameter in command.get_params(context))
-    return [(option, " ".join(text.split())) for option, text in filter(None, found) if "--help" not in option]
+def _records(command: click.Command) -> list[tuple[str, str]]:
+    return [
+        (_option(parameter), _meaning(parameter))
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and "--help" not in parameter.opts
+    ]
+
+
+def _option(option: click.Option) -> str:
+    names = ", ".join(sorted(option.opts, key=len)) + (" / " + ", ".join(option.secondary_opts)) * bool(
+        option.secondary_opts
+    )
+    return names if option.is_flag or option.count else f"{names} {_metavar(option)}"
+
+
+def _metavar(parameter: click.Parameter) -> str:
+    if parameter.metavar:
+        return parameter.metavar
+    if isinstance(parameter.type, click.Choice):
+        return "|".join(str(choice) for choice in parameter.type.choices)
+    if isinstance(parameter, click.Argument):
+        return (parameter.name or "").upper() + ("..." if parameter.nargs != 1 else "")
+    words = {"integer": "NUMBER", "integer range": "NUMBER", "float": "NUMBER", "float range": "NUMBER", "text": "TEXT"}
+    return words.get(parameter.type.name, parameter.type.name.upper())
+
+
+def _meaning(option: click.Option) -> str:
+    text = " ".join((option.help or "").split())
+    return f"{text} Default: {option.default}." if option.show_default and not option.is_flag else text
 
 
 def _cell(text: str) -> str:
