@@ -26,6 +26,7 @@ enum {
 #define DST_DEFAULT 0xc6130001u /* 198.19.0.1 */
 
 typedef unsigned __int128 sum_t;
+typedef unsigned __int128 group_t;
 
 static inline unsigned get16(const uint8_t *p)
 {
@@ -75,15 +76,26 @@ static inline sum_t udp_sum(const uint64_t w[FRAME_WORDS])
     return (sum_t)(w[1] >> 48) + w[2] + w[3] + w[4] + w[5] + (w[3] >> 16 & 0xffffu) + FRAME_UDP_PROTO;
 }
 
-/* What the fill adds: only its last group counts, and only when it is cut. */
-static sum_t fill_sum(uint32_t len, uint64_t base)
+/* The first `len` (1 to 15) bytes of the group x, ~x. */
+static inline group_t cut_group(uint32_t len, uint64_t x)
 {
-    uint64_t x = base + (len >> 4) * FRAME_K1, whole[2] = {x, ~x}, cut[2] = {0, 0};
+    return ((group_t)~x << 64 | x) & (((group_t)1 << 8 * len) - 1);
+}
+
+/* What the fill adds: only its last group counts, and only when it is cut. */
+static inline sum_t fill_sum(uint32_t len, uint64_t base)
+{
+    group_t group;
 
     if ((len & 15) == 0)
         return 0;
-    memcpy(cut, whole, len & 15);
-    return (sum_t)cut[0] + cut[1];
+    group = cut_group(len & 15, base + (len >> 4) * FRAME_K1);
+    return (sum_t)(uint64_t)group + (uint64_t)(group >> 64);
+}
+
+bool frame_udp_right(uint64_t sum, uint32_t len, uint64_t base)
+{
+    return fold((sum_t)sum + fill_sum(len, base)) == 0xffffu;
 }
 
 static void fill_write(uint8_t *p, uint32_t len, uint64_t x)
@@ -100,17 +112,19 @@ static void fill_write(uint8_t *p, uint32_t len, uint64_t x)
 
 bool frame_fill_right(const uint8_t *p, uint32_t len, uint64_t base)
 {
-    uint64_t wrong = 0, x = base, group[2];
+    uint64_t wrong = 0, x = base, there[2];
+    group_t last;
 
     for (; len >= 16; len -= 16, p += 16, x += FRAME_K1) {
-        memcpy(group, p, 16);
-        wrong |= (group[0] ^ x) | (group[1] ^ ~x);
+        memcpy(there, p, 16);
+        wrong |= (there[0] ^ x) | (there[1] ^ ~x);
     }
-    if (wrong != 0 || len == 0)
-        return wrong == 0;
-    group[0] = x;
-    group[1] = ~x;
-    return memcmp(p, group, len) == 0;
+    if (len != 0) {
+        /* 16 bytes that end with the fill, and begin in front of it. */
+        memcpy(&last, p + len - 16, 16);
+        wrong |= last >> 8 * (16 - len) != cut_group(len, x);
+    }
+    return wrong == 0;
 }
 
 /* Writes all that depends on the number into a frame whose other fields are there; `e`: its EtherType. */
@@ -203,6 +217,7 @@ static enum frame_verdict judge(const uint8_t *e, const uint8_t *fill, uint32_t 
     wrong |= swap16(w[2] >> 48) ^ (0xc000u | (flow & 0x3fffu));
     wrong |= swap16(w[0] >> 48) ^ frame_check16(seq, time_ns, flow, total);
     wrong |= fold(ip_sum(w)) ^ 0xffffu;
+    wrong |= (w[3] >> 32 & 0xffffu) == 0; /* no UDP checksum */
     if (wrong != 0 || total < FRAME_IP_LEN || total > wirelen)
         return FRAME_CORRUPT;
 

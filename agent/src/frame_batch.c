@@ -123,14 +123,16 @@ static void judge_one(struct frame_batch *out, unsigned i, const uint8_t *data, 
     }
 }
 
-/* The lanes found the header of frame i right: what is left is its fill. */
+/* The lanes found the header of frame i right: what is left is its fill. `data` and `caplen` are without
+ * tags. */
 static void judge_fill(struct frame_batch *out, unsigned i, const uint8_t *data, uint32_t caplen)
 {
     uint32_t total = (uint32_t)data[16] << 8 | data[17], fill = total - FRAME_IP_LEN;
     uint32_t there = caplen - FRAME_SIZE_MIN;
+    uint64_t base = frame_fill_base(out->seq[i], out->flow[i]);
 
-    if (!frame_fill_right(data + FRAME_SIZE_MIN, there < fill ? there : fill,
-                          frame_fill_base(out->seq[i], out->flow[i]))) {
+    if (!frame_udp_right(out->udp_sum[i], fill, base) ||
+        !frame_fill_right(data + FRAME_SIZE_MIN, there < fill ? there : fill, base)) {
         out->good &= ~((uint64_t)1 << i);
         out->corrupt |= (uint64_t)1 << i;
     }
@@ -182,6 +184,53 @@ bool frame_judge_use(const char *name)
     return false;
 }
 
+/* How many bytes of tags a frame has before its EtherType; frames of a run have all the same. */
+static uint32_t tag_bytes(const uint8_t *data, uint32_t caplen)
+{
+    uint32_t n = 0;
+
+    while (n < FRAME_TAG_LEN * FRAME_TAGS_MAX && caplen >= 18 + n &&
+           ((data[12 + n] == 0x81 && data[13 + n] == 0x00) || (data[12 + n] == 0x88 && data[13 + n] == 0xa8)))
+        n += FRAME_TAG_LEN;
+    return n;
+}
+
+/* Frames i to i + lanes - 1, all of which should have `tags` bytes of tags. */
+static void judge_group(struct frame_batch *out, const struct width *width, unsigned i, uint32_t tags,
+                        const uint8_t *const *data, const uint32_t *caplen, const uint32_t *wirelen)
+{
+    const uint8_t *shifted[8];
+    uint32_t captured[8], wire[8];
+    unsigned wrong, odd, right, all = (1u << width->lanes) - 1;
+
+    if (tags == 0) {
+        wrong = width->judge(out, i, data + i, caplen + i, wirelen + i);
+    } else {
+        for (unsigned k = 0; k < width->lanes; k++) {
+            bool same = tag_bytes(data[i + k], caplen[i + k]) == tags && wirelen[i + k] > tags;
+
+            shifted[k] = data[i + k] + tags;
+            captured[k] = same ? caplen[i + k] - tags : 0; /* too short to be right */
+            wire[k] = same ? wirelen[i + k] - tags : 0;
+        }
+        wrong = width->judge(out, i, shifted, captured, wire);
+    }
+    odd = wrong & all;
+    right = all ^ odd;
+    out->good |= (uint64_t)right << i;
+    for (; right != 0; right &= right - 1) {
+        unsigned lane = (unsigned)__builtin_ctz(right), k = i + lane;
+
+        if (wirelen[k] > FRAME_SIZE_MIN + tags || (wrong >> 16 >> lane & 1) != 0)
+            judge_fill(out, k, data[k] + tags, caplen[k] - tags);
+    }
+    for (; odd != 0; odd &= odd - 1) {
+        unsigned k = i + (unsigned)__builtin_ctz(odd);
+
+        judge_one(out, k, data[k], caplen[k], wirelen[k]);
+    }
+}
+
 void frame_judge_batch(struct frame_batch *out, unsigned n, const uint8_t *const *data,
                        const uint32_t *caplen, const uint32_t *wirelen)
 {
@@ -189,23 +238,8 @@ void frame_judge_batch(struct frame_batch *out, unsigned n, const uint8_t *const
     unsigned i = 0;
 
     out->good = out->corrupt = out->is_short = 0;
-    for (; width->lanes > 1 && i + width->lanes <= n; i += width->lanes) {
-        unsigned all = (1u << width->lanes) - 1;
-        unsigned odd = width->judge(out, i, data + i, caplen + i, wirelen + i);
-
-        out->good |= (uint64_t)(all ^ odd) << i;
-        for (unsigned right = all ^ odd; right != 0; right &= right - 1) {
-            unsigned k = i + (unsigned)__builtin_ctz(right);
-
-            if (caplen[k] > FRAME_SIZE_MIN)
-                judge_fill(out, k, data[k], caplen[k]);
-        }
-        for (; odd != 0; odd &= odd - 1) {
-            unsigned k = i + (unsigned)__builtin_ctz(odd);
-
-            judge_one(out, k, data[k], caplen[k], wirelen[k]);
-        }
-    }
+    for (; width->lanes > 1 && i + width->lanes <= n; i += width->lanes)
+        judge_group(out, width, i, tag_bytes(data[i], caplen[i]), data, caplen, wirelen);
     for (; i < n; i++)
         judge_one(out, i, data[i], caplen[i], wirelen[i]);
 }

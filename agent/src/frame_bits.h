@@ -51,7 +51,13 @@ static inline uint64_t frame_fill_base(uint64_t seq, uint64_t flow)
     return (seq + 1) * FRAME_K2 + (flow << 48);
 }
 
-/* Are the `len` bytes at `p`, the start of the fill, those of the frame with this base? */
+/* Does the UDP checksum come out right, the sum without the `len` bytes of fill being `sum`? */
+bool frame_udp_right(uint64_t sum, uint32_t len, uint64_t base);
+
+/*
+ * Are the `len` bytes at `p`, the start of the fill, those of the frame with this base? The headers have to
+ * lie right before them.
+ */
 bool frame_fill_right(const uint8_t *p, uint32_t len, uint64_t base);
 
 #endif

@@ -12,8 +12,8 @@
  *   LANES_NONZERO    (vec): bit i where lane i is not 0
  *
  * No include guard on purpose. Same arithmetic as judge() in frame.c, but fill is not looked at and the UDP
- * sum is without it: right for frames whose fill is whole groups. Returns the lanes that are not right; some
- * of those may still be good, frame_judge() says.
+ * sum, left in out->udp_sum, is without it. Returns the lanes that are not right in two groups of 16 bits:
+ * low, the headers; high, the UDP sum, for frames that have no fill or whole groups of it.
  */
 #define VEC LANES_VEC(LANES)
 
@@ -61,7 +61,7 @@ static __attribute__((target(LANES_TARGET))) unsigned LANES_NAME(judge)(struct f
     wrong |= LANES_NAME(fold)(sum) ^ 0xffff;
     sum = (w[1] >> 48) + LANES_NAME(halves)(w[2]) + LANES_NAME(halves)(w[3]) + LANES_NAME(halves)(w[4]) +
           LANES_NAME(halves)(w[5]) + (w[3] >> 16 & 0xffff) + FRAME_UDP_PROTO;
-    wrong |= LANES_NAME(fold)(sum) ^ 0xffff;
+    wrong |= ((w[3] >> 32 & 0xffff) - 1) >> 63; /* no UDP checksum */
     /* Lengths: a negative difference has bit 63. */
     wrong |= ((LANES_U32(caplen) - FRAME_SIZE_MIN) | (LANES_U32(wirelen) - FRAME_L2_LEN - total) |
               (total - FRAME_IP_LEN)) >>
@@ -70,7 +70,8 @@ static __attribute__((target(LANES_TARGET))) unsigned LANES_NAME(judge)(struct f
     memcpy(&out->seq[at], &seq, sizeof(seq));
     memcpy(&out->time_ns[at], &time_ns, sizeof(time_ns));
     memcpy(&out->flow[at], &flow, sizeof(flow));
-    return LANES_NONZERO(wrong);
+    memcpy(&out->udp_sum[at], &sum, sizeof(sum));
+    return LANES_NONZERO(wrong) | LANES_NONZERO(LANES_NAME(fold)(sum) ^ 0xffff) << 16;
 }
 
 #undef VEC

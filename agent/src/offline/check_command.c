@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "check_report.h"
 #include "command.h"
 #include "error.h"
 #include "repair.h"
-#include "report.h"
 #include "units.h"
 
 static const char help[] =
@@ -259,10 +259,10 @@ int command_check(int argc, char **argv)
     verdict = verdict_of(files, n, &all, &account, s.expectation.total_given || s.expectation.n_given != 0,
                          s.strict);
 
-    struct report report = {files,    n,        &all,     tally,       &s.expectation,
-                            &account, &verdict, s.strict, s.ranges_max};
+    struct check_report report = {files,    n,        &all,     tally,       &s.expectation,
+                                  &account, &verdict, s.strict, s.ranges_max};
 
-    told = s.json ? report_json(stdout, &report) : report_text(stdout, &report);
+    told = s.json ? check_report_json(stdout, &report) : check_report_text(stdout, &report);
     if (!told)
         no_memory(files, n);
     if (fflush(stdout) != 0)

@@ -262,7 +262,7 @@ static bool end_block(struct reader *r, uint64_t start, uint32_t len)
                         get32(r, r->src.next));
         else
             reader_stop_short(r);
-        if (r->end == END_WHOLE)
+        if (r->end != END_CORRUPT && r->end != END_IO)
             r->end = END_CUT;
         r->whole_bytes = start;
         return false;

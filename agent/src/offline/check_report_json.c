@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "report.h"
+#include "check_report.h"
 
 #include "error.h"
 #include "json.h"
 
-const char *file_state(const struct file_result *f)
+const char *check_file_state(const struct file_result *f)
 {
     static const char *const states[] = {
         [END_NOT_YET] = "unreadable",  [END_WHOLE] = "whole",     [END_CUT] = "cut",
@@ -59,7 +59,7 @@ static void put_file(struct json *j, const struct file_result *f)
 {
     json_object(j, NULL);
     json_string(j, "path", f->path);
-    json_string(j, "state", file_state(f));
+    json_string(j, "state", check_file_state(f));
     json_string(j, "why", f->why[0] != '\0' ? f->why : f->error != 0 ? errno_text(f->error) : NULL);
     json_string(j, "format", format_name(f->format));
     if (f->format != FORMAT_NONE) {
@@ -114,7 +114,7 @@ static void put_range(void *arg, uint64_t first, uint64_t last)
     json_array_end(r->j);
 }
 
-static bool put_flow(struct json *j, const struct report *r, uint32_t number)
+static bool put_flow(struct json *j, const struct check_report *r, uint32_t number)
 {
     struct ranges ranges = {.j = j, .left = r->ranges_max};
     struct account a;
@@ -133,7 +133,7 @@ static bool put_flow(struct json *j, const struct report *r, uint32_t number)
     return true;
 }
 
-static bool put_numbers(struct json *j, const struct report *r)
+static bool put_numbers(struct json *j, const struct check_report *r)
 {
     const struct expectation *e = r->expectation;
     uint32_t n = account_flows(r->tally, e);
@@ -184,7 +184,7 @@ static void put_findings(struct json *j, const char *key, const struct verdict *
     json_array_end(j);
 }
 
-bool report_json(FILE *out, const struct report *r)
+bool check_report_json(FILE *out, const struct check_report *r)
 {
     unsigned problems = r->strict ? FOUND_N : FOUND_N_PROBLEMS;
     struct json j;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef NFVCAP_REPORT_H
-#define NFVCAP_REPORT_H
+#ifndef NFVCAP_CHECK_REPORT_H
+#define NFVCAP_CHECK_REPORT_H
 
 #include <stdio.h>
 
 #include "verdict.h"
 
 /* All that `check` has to say. Counts are integers; what is derived from them is left to the reader. */
-struct report {
+struct check_report {
     const struct file_result *files;
     unsigned n_files;
     const struct counts *all;
@@ -20,10 +20,10 @@ struct report {
 };
 
 /* False when memory ran out while the missing ranges were put in order. */
-bool report_json(FILE *out, const struct report *r);
-bool report_text(FILE *out, const struct report *r);
+bool check_report_json(FILE *out, const struct check_report *r);
+bool check_report_text(FILE *out, const struct check_report *r);
 
 /* "whole", "cut", "unwritten", "damaged", "unknown", "unreadable". */
-const char *file_state(const struct file_result *f);
+const char *check_file_state(const struct file_result *f);
 
 #endif

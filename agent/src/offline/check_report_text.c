@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "report.h"
+#include "check_report.h"
 
 #include <inttypes.h>
 #include <time.h>
@@ -20,7 +20,7 @@ static void put_time(FILE *out, const char *name, uint64_t ns)
 static void put_file(FILE *out, const struct file_result *f)
 {
     fprintf(out, "%s: %" PRIu64 " packets, %s", f->path, f->counts.packets,
-            f->repaired ? "repaired" : file_state(f));
+            f->repaired ? "repaired" : check_file_state(f));
     if (f->end == END_CUT || f->end == END_UNWRITTEN || f->end == END_CORRUPT)
         fprintf(out, " at offset %" PRIu64 " of %" PRIu64, f->whole_bytes, f->file_bytes);
     if (f->why[0] != '\0' || f->error != 0)
@@ -36,7 +36,7 @@ static void put_file(FILE *out, const struct file_result *f)
     fputc('\n', out);
 }
 
-static void put_totals(FILE *out, const struct report *r)
+static void put_totals(FILE *out, const struct check_report *r)
 {
     const struct counts *c = r->all;
     uint64_t ns = c->first_ns != TALLY_NONE ? c->last_ns - c->first_ns : 0;
@@ -102,7 +102,7 @@ static void put_range(void *arg, uint64_t first, uint64_t last)
             last, last - first + 1);
 }
 
-static bool put_numbers(FILE *out, const struct report *r)
+static bool put_numbers(FILE *out, const struct check_report *r)
 {
     const struct account *a = r->account;
     uint32_t n = account_flows(r->tally, r->expectation);
@@ -133,7 +133,7 @@ static bool put_numbers(FILE *out, const struct report *r)
     return true;
 }
 
-bool report_text(FILE *out, const struct report *r)
+bool check_report_text(FILE *out, const struct check_report *r)
 {
     for (unsigned i = 0; i < r->n_files; i++)
         put_file(out, &r->files[i]);
