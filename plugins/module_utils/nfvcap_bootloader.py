@@ -77,7 +77,8 @@ def _from_entries(
 ) -> tuple[str, str | None, str | None]:
     entries = {name: parse_entry(machine.read(f"{FOLDER}/{name}") or "") for name in names}
     chosen = default_entry(entries, default_name(config, env) or "0")
-    if chosen is None:
+    if chosen is None or not entries[chosen].get("linux"):
+        machine.problem(f"{FOLDER}: the default entry starts no Linux kernel")
         return "grub-bls", None, None
     variables = {**dict(_SET_VALUE.findall(config)), **env}
     return "grub-bls", entry_command_line(entries[chosen], variables), f"{FOLDER}/{chosen}"
