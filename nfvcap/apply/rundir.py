@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import time
@@ -10,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from nfvcap.errors import UsageError
 from nfvcap.paths import state_dir
 
 KEEP = 50
@@ -41,11 +43,25 @@ class RunDir:
 def new_run_dir(verb: str, base: Path | None = None) -> RunDir:
     """Make the directory for a run that begins now, and drop all but the last :data:`KEEP` of them."""
     runs = (base or state_dir()) / "runs"
-    runs.mkdir(parents=True, exist_ok=True, mode=0o700)
     stamp = time.strftime("%Y%m%dT%H%M%S")
-    path = runs / f"{stamp}-{verb}-{os.getpid()}"
-    path.mkdir(mode=0o700)
+    try:
+        runs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = _unused(runs, f"{stamp}-{verb}-{os.getpid()}")
+    except OSError as error:
+        raise UsageError(
+            "NFV-CLI-005", f"cannot make a directory for logs in {runs}", str(error),
+            "make room and allow writing there, or point XDG_STATE_HOME elsewhere",
+        ) from error  # fmt: skip
     for old in sorted(entry for entry in runs.iterdir() if entry.is_dir())[:-KEEP]:
         with suppress(OSError):
             shutil.rmtree(old)
     return RunDir(path)
+
+
+def _unused(runs: Path, name: str) -> Path:
+    for number in itertools.count(1):
+        path = runs / (name if number == 1 else f"{name}.{number}")
+        with suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+            return path
+    raise AssertionError  # pragma: no cover - the count has no end

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nfvcap.apply import rundir
+from nfvcap.errors import UsageError
+
+
+def test_each_run_has_a_directory_of_its_own_and_old_ones_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rundir, "KEEP", 3)
+    paths = [rundir.new_run_dir("plan", tmp_path).path for _ in range(5)]
+    assert len(set(paths)) == 5
+    assert paths[-1].is_dir() and len(list((tmp_path / "runs").iterdir())) == 3
+
+
+def test_no_place_for_logs_is_said_before_anything_else() -> None:
+    with pytest.raises(UsageError) as caught:
+        rundir.new_run_dir("plan", Path("/proc/nowhere"))
+    assert caught.value.code == "NFV-CLI-005"
