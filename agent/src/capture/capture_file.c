@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture_file.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+int capture_file_open(const char *path, bool direct)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | (direct ? O_DIRECT : 0), 0640);
+    if (fd < 0 && errno == EINVAL && direct)
+        return -1;
+    if (fd < 0 && (errno == ENXIO || errno == EACCES))
+        fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -1;
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        int error = 0;
+        if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+            error = EBUSY;
+        else if (ftruncate(fd, 0) != 0)
+            error = errno;
+        if (error != 0) {
+            close(fd);
+            errno = error;
+            return -1;
+        }
+    }
+    return fd;
+}
+
+void capture_file_hidden_path(const struct file_set *set, unsigned slot, char path[FILE_PATH_MAX])
+{
+    const char *pattern = set->config.pattern;
+    const char *slash = strrchr(pattern, '/');
+    int directory = slash != NULL ? (int)(slash - pattern) + 1 : 0;
+    int n = snprintf(path, FILE_PATH_MAX, "%.*s.%s-p%uq%u-%u.next", directory, pattern, pattern + directory,
+                     set->config.port, set->config.queue, slot);
+    if (n >= FILE_PATH_MAX)
+        path[FILE_PATH_MAX - 1] = '\0';
+}
+
+static bool direct_works(const char *directory)
+{
+    char *path = text("%s/.nfvcap-probe-%d", directory, (int)getpid());
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_DIRECT, 0600);
+    bool works = false;
+    void *block = NULL;
+    if (fd >= 0) {
+        if (posix_memalign(&block, 4096, 4096) == 0) {
+            memset(block, 0, 4096);
+            works = pwrite(fd, block, 4096, 0) == 4096 || errno == ENOSPC;
+        }
+        close(fd);
+    }
+    unlink(path);
+    free(block);
+    free(path);
+    return works;
+}
+
+void file_system_probe(const char *pattern, struct file_system_probe *out)
+{
+    memset(out, 0, sizeof(*out));
+    struct stat st;
+    if (stat(pattern, &st) == 0 && !S_ISREG(st.st_mode)) {
+        if (S_ISDIR(st.st_mode))
+            die(EXIT_USAGE, text("%s is a directory", pattern), NULL, "name a file in it");
+        out->kind = FS_NOT_A_FILE;
+        return;
+    }
+    char *copy = strdup(pattern);
+    char *directory = strdup(dirname(copy));
+    free(copy);
+    struct statfs fs;
+    if (statfs(directory, &fs) != 0)
+        die(EXIT_USAGE, text("cannot write to %s", directory), errno_text(errno), "create the directory first");
+    if (access(directory, W_OK) != 0)
+        die(EXIT_USAGE, text("cannot write to %s", directory), errno_text(errno),
+            "choose a directory that this user may write to");
+    out->size_bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
+    unsigned long type = (unsigned long)fs.f_type;
+    if (type == TMPFS_MAGIC || type == RAMFS_MAGIC) {
+        out->kind = FS_MEMORY;
+    } else {
+        out->direct = direct_works(directory);
+        out->kind = out->direct ? FS_BLOCK : FS_OTHER;
+    }
+    free(directory);
+}
+
+enum engine file_system_engine(const struct file_system_probe *probe)
+{
+    if (probe->kind == FS_MEMORY)
+        return ENGINE_MAPPED;
+    return probe->direct ? ENGINE_DIRECT : ENGINE_WRITE;
+}
+
+const char *engine_name(enum engine engine)
+{
+    static const char *const names[] = {"auto", "null", "mmap", "direct", "write"};
+    return names[engine];
+}

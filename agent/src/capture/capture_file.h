@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NFVCAP_CAPTURE_FILE_H
+#define NFVCAP_CAPTURE_FILE_H
+
+#include "file_set.h"
+#include "storage.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Open path for writing, empty, and locked against a second agent. direct asks for O_DIRECT. A pipe or a character device is
+ * opened as it is. Returns the descriptor, or -1 with errno (EBUSY: another agent writes to it).
+ */
+int capture_file_open(const char *path, bool direct);
+
+/* The hidden name that a file prepared for later has: same directory, one per queue and slot. */
+void capture_file_hidden_path(const struct file_set *set, unsigned slot, char path[FILE_PATH_MAX]);
+
+enum file_system { FS_MEMORY, FS_BLOCK, FS_OTHER, FS_NOT_A_FILE };
+
+struct file_system_probe {
+    enum file_system kind;
+    uint64_t size_bytes; /* of the whole file system; 0 unknown */
+    bool direct;         /* O_DIRECT works here */
+};
+
+/* Look at the file system that path lies (or will lie) on. Dies when the directory cannot be written to. */
+void file_system_probe(const char *pattern, struct file_system_probe *out);
+
+/* The engine that AUTO stands for there. */
+enum engine file_system_engine(const struct file_system_probe *probe);
+
+const char *engine_name(enum engine engine);
+
+#endif

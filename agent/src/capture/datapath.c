@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The capture loop's body, compiled once per instruction set (DATAPATH names the table).
+ *
+ * Per burst: receive, one clock read, then per packet one record header and one copy to where the bytes stay; mbufs
+ * go back to their pool in one piece. No system call, no lock, no shared counter.
+ *
+ * Stamps: a packet of this burst arrived after the previous poll and before this one. The burst is spread evenly over
+ * that interval in order of arrival; an interval's length is therefore the error bound (max_gap_ns). When bursts come
+ * back full, packets waited in the ring before, and their stamps are late by that wait.
+ */
+#include "queue.h"
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+
+#define BILLION 1000000000ull
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define likely_(x) __builtin_expect(!!(x), 1)
+#define unlikely_(x) __builtin_expect(!!(x), 0)
+
+#define ODD_FLAGS (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_VLAN_STRIPPED)
+
+typedef uint64_t block64 __attribute__((vector_size(64), aligned(1), may_alias));
+
+/* n bytes; up to 64 bytes behind `to` + n may be overwritten, and 64 bytes are read from a short source. */
+ALWAYS_INLINE void copy_packet(uint8_t *to, const uint8_t *from, uint32_t n)
+{
+    if (likely_(n <= 64)) {
+        *(block64 *)to = *(const block64 *)from;
+        return;
+    }
+    uint32_t i = 0;
+    for (; i + 64 <= n; i += 64)
+        *(block64 *)(to + i) = *(const block64 *)(from + i);
+    if (i < n)
+        *(block64 *)(to + n - 64) = *(const block64 *)(from + n - 64);
+}
+
+/* The time scale of one burst: start + (i + 1) * step, in nanoseconds with 32 binary places. */
+struct scale {
+    uint64_t seconds;  /* whole seconds; */
+    uint64_t base_ns;  /* the same in nanoseconds (pcapng) */
+    uint64_t fraction; /* and what comes on top: ns << 32 */
+    uint64_t step;
+};
+
+ALWAYS_INLINE struct scale burst_scale(struct queue *q, uint64_t now_tsc, unsigned n)
+{
+    clock_follow(q->clock, &q->line_generation, &q->line);
+    uint64_t start = clock_line_ns(&q->line, q->poll_tsc) + (uint64_t)q->step_ns;
+    uint64_t end = clock_line_ns(&q->line, now_tsc) + (uint64_t)q->step_ns;
+    if (start < q->stamp_ns)
+        start = q->stamp_ns;
+    if (end < start)
+        end = start;
+    if (unlikely_(end - start > BILLION)) /* this thread stood still: the packets waited, nobody knows since when */
+        start = end;
+    q->stamp_ns = end;
+    uint64_t seconds = start / BILLION;
+    return (struct scale){
+        .seconds = seconds,
+        .base_ns = seconds * BILLION,
+        .fraction = (start - seconds * BILLION) << 32,
+        .step = ((end - start) << 32) / n,
+    };
+}
+
+/*
+ * Write the record of m at `to`, except for the word that makes it valid, which goes to *seal. Returns the length of the
+ * record.
+ */
+ALWAYS_INLINE uint32_t build_record(const enum record_format format, struct scale *t, struct rte_mbuf *m, bool odd,
+                                    uint32_t length, uint32_t snaplen, uint8_t *to, uint64_t *seal)
+{
+    uint32_t captured = length < snaplen ? length : snaplen;
+    uint8_t *data;
+    t->fraction += t->step;
+    if (format == FORMAT_PCAPNG) {
+        data = to + PCAPNG_PACKET_HEADER_BYTES;
+    } else {
+        data = to + PCAP_RECORD_HEADER_BYTES;
+        if (unlikely_(t->fraction >= BILLION << 32)) {
+            t->fraction -= BILLION << 32;
+            t->seconds++;
+        }
+    }
+    if (unlikely_(odd))
+        copy_odd_packet(m, data, captured);
+    else
+        copy_packet(data, rte_pktmbuf_mtod(m, const uint8_t *), captured);
+
+    if (format == FORMAT_PCAPNG) {
+        uint64_t ns = t->base_ns + (t->fraction >> 32);
+        uint32_t total = record_bytes(format, captured);
+        uint64_t time_words = ns << 32 | ns >> 32;
+        uint64_t lengths = (uint64_t)length << 32 | captured;
+        uint32_t zero = 0;
+        *seal = (uint64_t)total << 32 | PCAPNG_ENHANCED_PACKET;
+        memcpy(to + 8, &zero, 4); /* interface 0 */
+        memcpy(to + 12, &time_words, 8);
+        memcpy(to + 20, &lengths, 8);
+        memcpy(data + captured, &zero, 4); /* the padding, of which the block length then covers a part */
+        memcpy(data + pad4(captured), &total, 4);
+        return total;
+    }
+    uint64_t fraction = t->fraction >> 32;
+    if (format == FORMAT_PCAP_US)
+        fraction = fraction * 0x10624dd3ull >> 38; /* / 1000, exact below 2^31 */
+    uint64_t time_words = fraction << 32 | (uint32_t)t->seconds;
+    memcpy(to, &time_words, 8);
+    *seal = (uint64_t)length << 32 | captured;
+    return PCAP_RECORD_HEADER_BYTES + captured;
+}
+
+ALWAYS_INLINE uint8_t *seal_place(const enum record_format format, uint8_t *record)
+{
+    return format == FORMAT_PCAPNG ? record : record + 8;
+}
+
+/* True when all n mbufs may go back to the queue's pool unseen. */
+ALWAYS_INLINE bool plain(const struct rte_mbuf *m, const struct rte_mempool *pool)
+{
+    return m->nb_segs == 1 && m->refcnt == 1 && (m->ol_flags & ODD_FLAGS) == 0 && m->pool == pool;
+}
+
+ALWAYS_INLINE void free_burst(struct queue *q, unsigned n, bool all_plain)
+{
+    if (likely_(all_plain))
+        rte_mempool_put_bulk(q->pool, (void **)q->packets, n);
+    else
+        rte_pktmbuf_free_bulk(q->packets, n);
+}
+
+ALWAYS_INLINE void note_poll(struct queue *q, uint64_t now_tsc, unsigned n)
+{
+    struct capture_counters *c = q->counters;
+    uint64_t gap = now_tsc - q->poll_tsc;
+    if (unlikely_(gap > q->max_gap_ticks)) {
+        q->max_gap_ticks = gap;
+        count_set(&c->max_gap_ns, (uint64_t)((unsigned __int128)gap * q->line.slope >> CLOCK_SLOPE_SHIFT));
+    }
+    count_add(&c->polls, 1);
+    count_add(&c->empty_polls, n == 0);
+    count_add(&c->full_polls, n == q->burst);
+}
+
+/* One bit per packet that the filter wants. */
+ALWAYS_INLINE uint64_t filter_burst(const struct queue *q, unsigned n)
+{
+    uint64_t keep = 0;
+    filter_function filter = q->filter;
+    for (unsigned i = 0; i < n; i++)
+        keep |= (uint64_t)(filter(q->packets[i]) != 0) << i;
+    return keep;
+}
+
+/*
+ * Take the wanted packets of a burst from the budget. What lies behind its end is given back as if it had never come.
+ * Returns how many packets are left.
+ */
+static __attribute__((noinline)) unsigned apply_budget(struct queue *q, unsigned n, uint64_t *keep)
+{
+    int64_t wanted = __builtin_popcountll(*keep);
+    int64_t left = atomic_fetch_sub_explicit(&q->budget->left, wanted, memory_order_relaxed);
+    if (left >= wanted)
+        return n;
+    unsigned allowed = 0;
+    while (allowed < n && ((*keep >> allowed & 1) == 0 || left > 0))
+        left -= *keep >> allowed++ & 1;
+    rte_pktmbuf_free_bulk(q->packets + allowed, n - allowed);
+    if (allowed > 0)
+        *keep &= UINT64_MAX >> (64 - allowed);
+    return allowed;
+}
+
+/* What a burst adds to the counters. */
+struct tally {
+    uint64_t bytes, truncated, kept, lost, record_bytes;
+};
+
+/*
+ * Store packets [i, n) of the burst as far as the window reaches; returns the first that is not stored. A packet in one segment
+ * always fits; one in several segments may need a look at the window's end.
+ */
+ALWAYS_INLINE unsigned store_packets(struct queue *q, const enum record_format format, const bool filtered,
+                                     uint64_t keep, struct scale *t, unsigned i, unsigned n, struct tally *tally,
+                                     bool *all_plain)
+{
+    struct window *w = &q->storage->window;
+    uint8_t *const first = w->cur;
+    uint8_t *const end = w->limit + q->reserve_bytes;
+    uint8_t *to = first;
+    uint64_t first_seal = 0;
+    uint64_t bytes = 0, truncated = 0, kept = 0;
+    const uint32_t snaplen = q->snaplen;
+    struct rte_mbuf **packets = q->packets;
+    const struct rte_mempool *pool = q->pool;
+    bool same = true;
+    for (; i < n; i++) {
+        struct rte_mbuf *m = packets[i];
+        uint32_t length = m->pkt_len;
+        bool odd = m->nb_segs != 1 || (m->ol_flags & ODD_FLAGS) != 0;
+        same &= !odd && m->refcnt == 1 && m->pool == pool;
+        if (filtered && (keep >> i & 1) == 0) {
+            bytes += length;
+            t->fraction += t->step;
+            continue;
+        }
+        if (unlikely_(odd)) {
+            length = odd_packet_length(m);
+            uint32_t captured = length < snaplen ? length : snaplen;
+            if (to + captured + RECORD_OVERHEAD_MAX + (uint64_t)(n - i) * q->plain_record_bytes > end)
+                break;
+        }
+        rte_prefetch0((uint8_t *)packets[i + 3]->buf_addr + RTE_PKTMBUF_HEADROOM);
+        uint64_t seal;
+        uint32_t record = build_record(format, t, m, odd, length, snaplen, to, &seal);
+        if (to == first)
+            first_seal = seal;
+        else
+            memcpy(seal_place(format, to), &seal, 8);
+        to += record;
+        bytes += length;
+        truncated += length > snaplen;
+        kept++;
+    }
+    if (to != first) {
+        write_end_marker(format, to);
+        /* Now, and at once, all these packets become part of the file. x86 keeps the order of stores. */
+        atomic_signal_fence(memory_order_release);
+        *(volatile uint64_t *)seal_place(format, first) = first_seal;
+        w->cur = to;
+        q->storage->position.packets += kept;
+        if (unlikely_(q->view != NULL))
+            queue_view(q, first, (uint32_t)(to - first), (uint32_t)kept);
+    }
+    tally->bytes += bytes;
+    tally->truncated += truncated;
+    tally->kept += kept;
+    tally->record_bytes += (uint64_t)(to - first);
+    *all_plain &= same;
+    return i;
+}
+
+/* The window ended before the burst did: get another one. */
+static __attribute__((noinline)) enum room more_room(struct queue *q)
+{
+    struct storage *s = q->storage;
+    s->window.limit = s->window.cur - 1;
+    enum room room = s->ops->advance(s);
+    if (s->new_file)
+        queue_begin_file(q);
+    return room;
+}
+
+/* Packets [i, n) of the burst are lost. */
+static __attribute__((noinline)) void lose_packets(struct queue *q, unsigned i, unsigned n, uint64_t keep,
+                                                   struct tally *tally, bool *all_plain)
+{
+    uint64_t lost = 0;
+    for (; i < n; i++) {
+        tally->bytes += q->packets[i]->pkt_len;
+        *all_plain = *all_plain && plain(q->packets[i], q->pool);
+        lost += keep >> i & 1;
+    }
+    tally->lost += lost;
+}
+
+ALWAYS_INLINE unsigned poll_store(struct queue *q, const enum record_format format, const bool filtered)
+{
+    struct storage *s = q->storage;
+    enum room room = ROOM_OK;
+    if (unlikely_(s->window.cur > s->window.limit)) {
+        room = s->ops->advance(s);
+        if (room != ROOM_OK && q->when_full == WHEN_FULL_WAIT)
+            return 0;
+    }
+    if (unlikely_(s->new_file))
+        queue_begin_file(q);
+
+    const unsigned received = rte_eth_rx_burst(q->port, q->id, q->packets, q->burst);
+    const uint64_t now_tsc = __rdtsc();
+    note_poll(q, now_tsc, received);
+    if (received == 0) {
+        q->poll_tsc = now_tsc;
+        return 0;
+    }
+    unsigned n = received;
+    uint64_t keep = filtered ? filter_burst(q, n) : UINT64_MAX >> (64 - n);
+    if (unlikely_(q->budget != NULL) && (n = apply_budget(q, n, &keep)) == 0)
+        return 0;
+
+    struct scale t = burst_scale(q, now_tsc, n);
+    q->poll_tsc = now_tsc;
+    struct tally tally = {0};
+    struct capture_counters *c = q->counters;
+    bool all_plain = true;
+    if (unlikely_(s->position.first_ns == 0))
+        s->position.first_ns = q->stamp_ns;
+    s->position.last_ns = q->stamp_ns;
+    unsigned i = 0;
+    while (likely_(room == ROOM_OK)) {
+        i = store_packets(q, format, filtered, keep, &t, i, n, &tally, &all_plain);
+        if (likely_(i == n))
+            break;
+        room = more_room(q);
+    }
+    if (unlikely_(i < n))
+        lose_packets(q, i, n, keep, &tally, &all_plain);
+    counters_begin(c);
+    count_add(&c->received, n);
+    count_add(&c->received_bytes, tally.bytes);
+    count_add(&c->filtered, n - tally.kept - tally.lost);
+    count_add(&c->accepted, tally.kept);
+    count_add(&c->accepted_bytes, tally.record_bytes);
+    count_add(&c->truncated, tally.truncated);
+    if (unlikely_(tally.lost > 0))
+        count_add(room == ROOM_FULL ? &c->lost_full : &c->lost_buffer, tally.lost);
+    counters_end(c);
+    if (q->stored_at_once)
+        count_set(&q->storage_counters->stored, s->position.packets);
+    free_burst(q, n, all_plain);
+    if (unlikely_(q->stamp_ns >= q->event_ns))
+        queue_event(q, q->stamp_ns);
+    return received;
+}
+
+static unsigned poll_count(struct queue *q)
+{
+    unsigned n = rte_eth_rx_burst(q->port, q->id, q->packets, q->burst);
+    const uint64_t now_tsc = __rdtsc();
+    note_poll(q, now_tsc, n);
+    q->poll_tsc = now_tsc;
+    if (n == 0)
+        return 0;
+    const unsigned received = n;
+    uint64_t keep = q->filter != NULL ? filter_burst(q, n) : UINT64_MAX >> (64 - n);
+    if (unlikely_(q->budget != NULL) && (n = apply_budget(q, n, &keep)) == 0)
+        return 0;
+    uint64_t bytes = 0;
+    bool all_plain = true;
+    for (unsigned i = 0; i < n; i++) {
+        bytes += q->packets[i]->pkt_len;
+        all_plain &= plain(q->packets[i], q->pool);
+    }
+    uint64_t kept = (uint64_t)__builtin_popcountll(keep);
+    struct capture_counters *c = q->counters;
+    counters_begin(c);
+    count_add(&c->received, n);
+    count_add(&c->received_bytes, bytes);
+    count_add(&c->filtered, n - kept);
+    count_add(&c->counted, kept);
+    counters_end(c);
+    free_burst(q, n, all_plain);
+    return received;
+}
+
+#define STORE(name, format, filtered)                                                                        \
+    static unsigned name(struct queue *q)                                                                    \
+    {                                                                                                        \
+        return poll_store(q, format, filtered);                                                              \
+    }
+
+STORE(store_pcap_ns, FORMAT_PCAP_NS, false)
+STORE(store_pcap_us, FORMAT_PCAP_US, false)
+STORE(store_pcapng, FORMAT_PCAPNG, false)
+STORE(filter_pcap_ns, FORMAT_PCAP_NS, true)
+STORE(filter_pcap_us, FORMAT_PCAP_US, true)
+STORE(filter_pcapng, FORMAT_PCAPNG, true)
+
+const struct datapath DATAPATH = {
+    .name = DATAPATH_NAME,
+    .count = poll_count,
+    .store = {[FORMAT_PCAP_NS] = store_pcap_ns, [FORMAT_PCAP_US] = store_pcap_us, [FORMAT_PCAPNG] = store_pcapng},
+    .store_filtered = {[FORMAT_PCAP_NS] = filter_pcap_ns,
+                       [FORMAT_PCAP_US] = filter_pcap_us,
+                       [FORMAT_PCAPNG] = filter_pcapng},
+};

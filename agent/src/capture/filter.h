@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NFVCAP_FILTER_H
+#define NFVCAP_FILTER_H
+
+#include "queue.h"
+
+#include <stdbool.h>
+
+/* A tcpdump expression, compiled by libpcap, translated and turned into machine code by DPDK. */
+struct filter {
+    filter_function run; /* not 0: keep the packet */
+    bool jit;            /* false: this processor has no code generator in DPDK, the interpreter runs */
+    bool matches_all;    /* libpcap found that it says yes to everything: no need to run it */
+    void *handle;
+};
+
+/* Dies with libpcap's explanation when the expression is wrong. */
+void filter_compile(struct filter *f, const char *expression);
+
+/* Only the parsing, without DPDK: NULL when the expression is right, else what is wrong (a leaked string). */
+const char *filter_explain(const char *expression);
+
+void filter_release(struct filter *f);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mapped_file.h"
+
+#include "capture_file.h"
+#include "memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#define PAGE_BYTES 4096ull
+#define STEP_BYTES (2 * HUGE_PAGE_BYTES)
+#define SMALLEST_STEP_BYTES (64ull << 10)
+
+struct mapped_file *mapped_file_create(const char *path, uint64_t capacity, bool huge)
+{
+    struct mapped_file *f = calloc(1, sizeof(*f));
+    if (f == NULL)
+        return NULL;
+    f->capacity = capacity;
+    f->huge = huge;
+    f->path = strdup(path);
+    f->fd = capture_file_open(path, false);
+    f->base = f->fd >= 0 ? memory_reserve_addresses(capacity) : NULL;
+    if (f->base == NULL ||
+        mmap(f->base, capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, f->fd, 0) == MAP_FAILED) {
+        int error = errno;
+        mapped_file_destroy(f);
+        errno = error;
+        return NULL;
+    }
+    return f;
+}
+
+bool mapped_file_rename(struct mapped_file *f, const char *path)
+{
+    if (rename(f->path, path) != 0)
+        return false;
+    free(f->path);
+    f->path = strdup(path);
+    return f->path != NULL;
+}
+
+bool mapped_file_reuse(struct mapped_file *f, const char *old_path, const char *path)
+{
+    if (!mapped_file_rename(f, path))
+        return false;
+    /* Whole huge pages that were in use are still there and mapped. */
+    uint64_t ready = f->used & ~(HUGE_PAGE_BYTES - 1);
+    atomic_store_explicit(&f->ready, ready, memory_order_relaxed);
+    atomic_store_explicit(&f->progress, 0, memory_order_relaxed);
+    atomic_store_explicit(&f->started, false, memory_order_relaxed);
+    f->named = false;
+    f->used = 0;
+    f->head_bytes = 0;
+    return true;
+}
+
+static bool lengthen(struct mapped_file *f, uint64_t bytes)
+{
+    if (bytes <= f->file_bytes)
+        return true;
+    if (ftruncate(f->fd, (off_t)bytes) != 0)
+        return false;
+    f->file_bytes = bytes;
+    return true;
+}
+
+/* One huge page at offset. False: not possible here, the caller uses small pages. */
+static bool prepare_huge(struct mapped_file *f, uint64_t offset)
+{
+    if (fallocate(f->fd, 0, (off_t)offset, PAGE_BYTES) != 0)
+        return false;
+    *(volatile uint8_t *)(f->base + offset) = 0;
+    return madvise(f->base + offset, HUGE_PAGE_BYTES, MADV_COLLAPSE) == 0;
+}
+
+static int prepare_small(struct mapped_file *f, uint64_t offset, uint64_t bytes)
+{
+    if (fallocate(f->fd, 0, (off_t)offset, (off_t)bytes) != 0)
+        return errno;
+    if (madvise(f->base + offset, bytes, MADV_POPULATE_WRITE) == 0)
+        return 0;
+    if (errno != EINVAL)
+        return errno == EFAULT ? ENOSPC : errno;
+    for (uint64_t i = 0; i < bytes; i += PAGE_BYTES) /* a kernel before 5.14 */
+        *(volatile uint8_t *)(f->base + offset + i) = 0;
+    return 0;
+}
+
+static int prepare_stretch(struct mapped_file *f, uint64_t offset, uint64_t bytes)
+{
+    if (!lengthen(f, offset + bytes))
+        return errno;
+    while (f->huge && bytes >= HUGE_PAGE_BYTES && offset % HUGE_PAGE_BYTES == 0) {
+        if (!prepare_huge(f, offset)) {
+            f->huge = false;
+            break;
+        }
+        offset += HUGE_PAGE_BYTES;
+        bytes -= HUGE_PAGE_BYTES;
+    }
+    return bytes > 0 ? prepare_small(f, offset, bytes) : 0;
+}
+
+int mapped_file_prepare(struct mapped_file *f, uint64_t least)
+{
+    uint64_t ready = atomic_load_explicit(&f->ready, memory_order_relaxed);
+    if (ready == f->capacity)
+        return 0;
+    uint64_t left = f->capacity - ready;
+    uint64_t step = left < STEP_BYTES ? left : STEP_BYTES;
+    if (ready == 0 && step < least)
+        step = least < left ? least : left;
+    int error;
+    while ((error = prepare_stretch(f, ready, step)) == ENOSPC) {
+        step = (step / 2) & ~(PAGE_BYTES - 1);
+        if (step < SMALLEST_STEP_BYTES || (ready == 0 && step < least))
+            break;
+    }
+    if (error == 0)
+        atomic_store_explicit(&f->ready, ready + step, memory_order_release);
+    return error;
+}
+
+bool mapped_file_finish(struct mapped_file *f, bool sync)
+{
+    f->file_bytes = f->used;
+    if (ftruncate(f->fd, (off_t)f->used) != 0)
+        return false;
+    return !sync || fsync(f->fd) == 0;
+}
+
+void mapped_file_destroy(struct mapped_file *f)
+{
+    if (f->base != NULL)
+        munmap(f->base, f->capacity);
+    if (f->fd >= 0)
+        close(f->fd);
+    free(f->path);
+    free(f);
+}
+
+void mapped_file_discard(struct mapped_file *f)
+{
+    unlink(f->path);
+    mapped_file_destroy(f);
+}

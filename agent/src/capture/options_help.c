@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options_help.h"
+
+#include <stdio.h>
+
+static const char help[] =
+    "usage: nfvcap-agent capture --port SPEC... (--write FILE | --count-only) [OPTION]...\n"
+    "\n"
+    "ports (only these are ever probed):\n"
+    "  -p, --port SPEC          0000:81:10.0 | vdev:net_null0,size=64 | af_packet:eth1 | af_xdp:eth1 | pcap:eth1\n"
+    "                           | pcap:/file.pcap; may be repeated\n"
+    "  -q, --queues N           receive queues per port, each with its own files (1)\n"
+    "      --lcores LIST        CPUs for the capture threads, e.g. 2,3 (any; one thread per CPU given)\n"
+    "      --rx-desc N          receive descriptors per queue (4096, or what the driver allows)\n"
+    "      --mtu N              largest packet (the device's own)\n"
+    "      --burst N            packets per poll (64)\n"
+    "      --idle-sleep TIME    sleep this long when nothing comes (never)\n"
+    "      --no-promiscuous     only the port's own traffic; --require-promiscuous: refuse to run without\n"
+    "      --huge-pages HOW     auto, require or off; a PCI port requires them (auto)\n"
+    "      --wait-link TIME     wait for the link before being ready (2)\n"
+    "\n"
+    "files:\n"
+    "  -w, --write FILE         %p port, %q queue, %n number, %t start time; added where needed\n"
+    "      --format F           pcap-ns, pcap-us or pcapng (pcap-ns)\n"
+    "  -s, --snaplen N          keep at most N bytes of a packet (262144)\n"
+    "  -f, --filter EXPR        store only what matches, in tcpdump's language\n"
+    "      --rotate-size SIZE   begin a new file before one grows larger\n"
+    "      --rotate-time TIME   begin a new file at every multiple of TIME (UTC); empty files are not begun\n"
+    "      --max-files N        keep N files per queue, the one being written and the one in preparation included\n"
+    "      --disk-quota SIZE    keep all files within SIZE\n"
+    "      --engine E           auto, mmap, direct, write or null (auto: chosen by the file system); also\n"
+    "                           --mmap, --direct, --null\n"
+    "      --burst-buffer X     memory per queue between capture and storage, a size or the time of a stall (64M)\n"
+    "      --chunk SIZE         bytes per write (1M); --flush TIME: a part-filled one waits at most this long (1)\n"
+    "      --fsync WHEN         never or close (never)\n"
+    "      --when-full HOW      drop: count what is lost here; wait: leave it in the NIC (drop)\n"
+    "      --no-io-uring, --no-mapped-huge\n"
+    "\n"
+    "time:\n"
+    "      --stamps S           software or nic (software)\n"
+    "      --tai                follow CLOCK_TAI instead of CLOCK_REALTIME\n"
+    "\n"
+    "run:\n"
+    "      --duration TIME      stop after TIME; --packets N: after N stored; --stop-idle TIME: when nothing came for TIME\n"
+    "      --ready-file FILE    written once packets would be stored\n"
+    "      --stats-interval T   a line with the counters every T\n"
+    "      --metrics-file FILE  counters in OpenMetrics format, renewed every second\n"
+    "      --pipe FIFO          live view for wireshark -k -i FIFO; leaves out what does not fit, storage goes first\n"
+    "      --json[=FILE]        the final report as JSON\n"
+    "      --fail-on-loss       exit code 4 when any packet was lost\n"
+    "      --isa NAME           x86-64-v2, -v3 or -v4 (the best one here)\n"
+    "  -Q, --quiet\n"
+    "\n"
+    "Memory: per queue (rx-desc + 1152) x 2.4 KiB of packet buffers, --burst-buffer, and 1 MiB; about 10 MiB besides.\n"
+    "It is taken at the start and does not grow.\n"
+    "Signals: TERM and INT end the capture with complete files, HUP begins new files, USR1 prints the counters.\n"
+    "Exit codes: 0 done, 1 internal, 2 usage or environment, 4 packets lost (--fail-on-loss) or storage failed, 130 killed\n"
+    "by a second signal.\n";
+
+void capture_print_help(void)
+{
+    fputs(help, stdout);
+}

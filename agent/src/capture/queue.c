@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "queue.h"
+
+#include "view.h"
+
+#include <string.h>
+
+#define VLAN_TAG_BYTES 4u
+#define VLAN_OFFSET 12u
+
+const struct datapath *datapath_choose(const char *name)
+{
+    const struct {
+        const struct datapath *datapath;
+        bool runs;
+    } all[] = {
+        {&datapath_v4, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                           __builtin_cpu_supports("avx512cd")},
+        {&datapath_v3, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
+                           __builtin_cpu_supports("fma")},
+        {&datapath_v2, true},
+    };
+    for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i].runs && (name == NULL || strcmp(name, all[i].datapath->name) == 0))
+            return all[i].datapath;
+    }
+    return NULL;
+}
+
+void queue_init(struct queue *q, const struct clock *clock)
+{
+    static struct rte_mbuf nothing; /* what the prefetch sees before the first burst */
+    for (unsigned i = 0; i < RTE_DIM(q->packets); i++)
+        q->packets[i] = &nothing;
+    q->clock = clock;
+    q->line_generation = UINT32_MAX;
+    q->event_ns = UINT64_MAX;
+    clock_follow(clock, &q->line_generation, &q->line);
+    q->step_ns = q->line.step_ns;
+    q->poll_tsc = __rdtsc();
+}
+
+static uint64_t next_boundary(uint64_t now_ns, uint64_t interval_ns)
+{
+    return now_ns - now_ns % interval_ns + interval_ns;
+}
+
+static void schedule(struct queue *q, uint64_t now_ns)
+{
+    const struct storage_config *c = &q->storage->config;
+    q->event_ns = UINT64_MAX;
+    if (c->flush_ns != 0)
+        q->event_ns = now_ns + c->flush_ns;
+    if (c->rotate_ns != 0) {
+        if (now_ns >= q->rotate_at_ns)
+            q->rotate_at_ns = next_boundary(now_ns, c->rotate_ns);
+        if (q->rotate_at_ns < q->event_ns)
+            q->event_ns = q->rotate_at_ns;
+    }
+}
+
+void queue_begin_file(struct queue *q)
+{
+    struct storage *s = q->storage;
+    s->new_file = false;
+    s->position.first_ns = 0;
+    clock_follow(q->clock, &q->line_generation, &q->line);
+    if (q->step_ns != q->line.step_ns) {
+        q->step_ns = q->line.step_ns;
+        q->stamp_ns = 0;
+        q->rotate_at_ns = 0;
+    }
+    uint64_t now_ns = clock_line_ns(&q->line, __rdtsc()) + (uint64_t)q->step_ns;
+    if (q->rotate_at_ns == 0 && s->config.rotate_ns != 0)
+        q->rotate_at_ns = next_boundary(now_ns, s->config.rotate_ns);
+    schedule(q, now_ns);
+}
+
+void queue_event(struct queue *q, uint64_t now_ns)
+{
+    struct storage *s = q->storage;
+    if (s->config.rotate_ns != 0 && now_ns >= q->rotate_at_ns)
+        s->ops->rotate(s);
+    else
+        s->ops->flush(s);
+    schedule(q, now_ns);
+}
+
+void queue_idle(struct queue *q)
+{
+    if (q->storage == NULL || q->event_ns == UINT64_MAX)
+        return;
+    uint64_t now_ns = clock_line_ns(&q->line, q->poll_tsc) + (uint64_t)q->step_ns;
+    if (now_ns >= q->event_ns)
+        queue_event(q, now_ns);
+}
+
+uint32_t odd_packet_length(const struct rte_mbuf *m)
+{
+    return m->pkt_len + ((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 ? VLAN_TAG_BYTES : 0);
+}
+
+struct sink {
+    uint8_t *to;
+    uint32_t room;
+};
+
+static void put(struct sink *s, const void *from, uint32_t n)
+{
+    if (n > s->room)
+        n = s->room;
+    memcpy(s->to, from, n);
+    s->to += n;
+    s->room -= n;
+}
+
+void copy_odd_packet(struct rte_mbuf *m, uint8_t *to, uint32_t captured)
+{
+    struct sink sink = {.to = to, .room = captured};
+    uint32_t tag_at = (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 ? VLAN_OFFSET : UINT32_MAX;
+    const uint8_t tag[VLAN_TAG_BYTES] = {0x81, 0x00, (uint8_t)(m->vlan_tci >> 8), (uint8_t)m->vlan_tci};
+    uint32_t done = 0;
+    for (const struct rte_mbuf *seg = m; seg != NULL && sink.room > 0; seg = seg->next) {
+        const uint8_t *data = rte_pktmbuf_mtod(seg, const uint8_t *);
+        uint32_t n = seg->data_len;
+        if (done <= tag_at && tag_at < done + n) {
+            uint32_t before = tag_at - done;
+            put(&sink, data, before);
+            put(&sink, tag, sizeof(tag));
+            put(&sink, data + before, n - before);
+        } else {
+            put(&sink, data, n);
+        }
+        done += n;
+    }
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session.h"
+
+#include "../error.h"
+#include "capture_file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+void session_snapshot(struct session *s, unsigned queue, struct queue_snapshot *out)
+{
+    counters_snapshot(&s->capture_counters[queue], &s->storage_counters[queue], out);
+}
+
+void session_total(struct session *s, struct queue_snapshot *out)
+{
+    memset(out, 0, sizeof(*out));
+    for (unsigned i = 0; i < s->n_queues; i++) {
+        struct queue_snapshot one;
+        session_snapshot(s, i, &one);
+        snapshot_add(out, &one);
+    }
+}
+
+uint64_t session_nic_losses(struct session *s)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < s->options.n_ports; i++) {
+        struct port_counters c;
+        port_read_counters(&s->ports[i], &c);
+        sum += c.nic_missed + c.nic_errors + c.nic_no_mbuf;
+    }
+    return sum;
+}
+
+bool report_any_loss(struct session *s)
+{
+    struct queue_snapshot t;
+    session_total(s, &t);
+    return t.lost_buffer + t.lost_full + t.lost_write + session_nic_losses(s) > 0;
+}
+
+const char *session_failure(struct session *s)
+{
+    for (unsigned i = 0; i < s->n_queues && s->storages != NULL; i++) {
+        if (atomic_load_explicit(&s->storages[i].failed, memory_order_acquire))
+            return s->storages[i].failure;
+    }
+    return NULL;
+}
+
+static void json_counter(void *arg, const char *name, uint64_t value, const char *help)
+{
+    json_u64(arg, name, value);
+}
+
+static const char *const trilean_names[] = {[NO] = "no", [YES] = "yes", [UNKNOWN] = "unknown"};
+
+static void report_port(struct session *s, struct json *j, unsigned i)
+{
+    struct port *p = &s->ports[i];
+    struct port_counters c;
+    port_read_counters(p, &c);
+    json_object(j, NULL);
+    json_string(j, "port", p->spec.text);
+    json_string(j, "driver", p->driver);
+    json_i64(j, "numa_node", p->socket);
+    json_bool(j, "link_up", p->link_up);
+    if (p->link_mbps != 0)
+        json_u64(j, "link_mbps", p->link_mbps);
+    else
+        json_null(j, "link_mbps");
+    json_u64(j, "link_changes", p->link_changes);
+    json_string(j, "promiscuous", trilean_names[p->promiscuous]);
+    json_string(j, "allmulticast", trilean_names[p->allmulticast]);
+    json_string(j, "symmetric_rss", trilean_names[p->symmetric_rss]);
+    json_u64(j, "rx_descriptors", p->n_rx_desc);
+    if (c.missed_known)
+        json_u64(j, "nic_missed", c.nic_missed);
+    else
+        json_null(j, "nic_missed");
+    json_u64(j, "nic_errors", c.nic_errors);
+    json_u64(j, "nic_no_mbuf", c.nic_no_mbuf);
+    json_array(j, "queues");
+    for (unsigned q = 0; q < s->options.n_queues; q++) {
+        struct queue_snapshot snapshot;
+        session_snapshot(s, i * s->options.n_queues + q, &snapshot);
+        json_object(j, NULL);
+        json_u64(j, "queue", q);
+        snapshot_visit(&snapshot, json_counter, j);
+        json_object_end(j);
+    }
+    json_array_end(j);
+    json_object_end(j);
+}
+
+void session_json(struct session *s, struct json *j)
+{
+    struct queue_snapshot total;
+    session_total(s, &total);
+    json_string(j, "schema", "nfvcap/agent-capture/1");
+    json_string(j, "version", NFVCAP_VERSION);
+    json_string(j, "engine", s->options.count_only ? "none" : engine_name(s->engine));
+    json_string(j, "instruction_set", s->datapath->name);
+    json_string(j, "filter", s->options.filter);
+    json_bool(j, "filter_jit", s->filter.jit);
+    json_string(j, "stop_reason", s->stop_reason);
+    json_string(j, "failure", session_failure(s));
+    json_u64(j, "start_ns", s->start_ns);
+    json_u64(j, "end_ns", s->end_ns);
+    json_u64(j, "capture_cpu_ns", s->capture_cpu_ns);
+    json_u64(j, "storage_cpu_ns", s->storage_cpu_ns);
+    json_object(j, "total");
+    snapshot_visit(&total, json_counter, j);
+    json_object_end(j);
+    json_object(j, "clock");
+    json_string(j, "follows", s->options.tai ? "TAI" : "REALTIME");
+    json_double(j, "tsc_hz", s->discipline.ticks_per_ns * 1e9);
+    json_i64(j, "error_ns", s->discipline.last_error_ns);
+    json_i64(j, "max_error_ns", s->discipline.max_error_ns);
+    json_u64(j, "reading_uncertainty_ns", s->discipline.bracket_ns);
+    json_u64(j, "steps", s->discipline.n_steps);
+    json_object_end(j);
+    json_u64(j, "port_restarts", s->port_restarts);
+    json_u64(j, "link_gap_ns", s->link_gap_ns);
+    json_array(j, "ports");
+    for (unsigned i = 0; i < s->options.n_ports; i++)
+        report_port(s, j, i);
+    json_array_end(j);
+}
+
+static void print_table(struct session *s)
+{
+    struct queue_snapshot t;
+    session_total(s, &t);
+    printf("%20" PRIu64 " packets received\n", t.received);
+    if (s->options.count_only)
+        printf("%20" PRIu64 " counted\n", t.counted);
+    else
+        printf("%20" PRIu64 " stored in %" PRIu64 " files, %" PRIu64 " bytes\n", t.stored, t.files, t.stored_bytes);
+    if (s->options.filter != NULL)
+        printf("%20" PRIu64 " not wanted by the filter\n", t.filtered);
+    printf("%20" PRIu64 " lost: no buffer free\n", t.lost_buffer);
+    printf("%20" PRIu64 " lost: file system full\n", t.lost_full);
+    printf("%20" PRIu64 " lost: write failed\n", t.lost_write);
+    for (unsigned i = 0; i < s->options.n_ports; i++) {
+        struct port_counters c;
+        port_read_counters(&s->ports[i], &c);
+        const char *name = s->ports[i].spec.text;
+        if (c.missed_known)
+            printf("%20" PRIu64 " missed by the NIC (%s)\n", c.nic_missed, name);
+        else
+            printf("%20s missed by the NIC (%s: its driver cannot tell)\n", "?", name);
+        printf("%20" PRIu64 " without a packet buffer, %" PRIu64 " damaged (%s)\n", c.nic_no_mbuf, c.nic_errors, name);
+    }
+}
+
+void report_final(struct session *s)
+{
+    const char *path = s->options.json;
+    if (path == NULL) {
+        if (!s->options.quiet)
+            print_table(s);
+        return;
+    }
+    FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    if (out == NULL)
+        die(EXIT_USAGE, text("cannot write the report to %s", path), errno_text(errno), NULL);
+    struct json j;
+    json_start(&j, out);
+    session_json(s, &j);
+    json_finish(&j);
+    if (out != stdout)
+        fclose(out);
+}
+
+void report_line(struct session *s)
+{
+    struct queue_snapshot t;
+    session_total(s, &t);
+    fprintf(stderr,
+            "received %" PRIu64 " stored %" PRIu64 " counted %" PRIu64 " buffered %" PRIu64 " filtered %" PRIu64
+            " lost: buffer %" PRIu64 " full %" PRIu64 " write %" PRIu64 " nic %" PRIu64 "\n",
+            t.received, t.stored, t.counted, t.buffered, t.filtered, t.lost_buffer, t.lost_full, t.lost_write,
+            session_nic_losses(s));
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NFVCAP_SESSION_H
+#define NFVCAP_SESSION_H
+
+#include "../json.h"
+#include "../port.h"
+#include "filter.h"
+#include "options.h"
+#include "view.h"
+#include "worker.h"
+
+#define MAX_QUEUES 256u
+
+/* Everything of one capture. The main thread owns it; threads get pointers to their own parts. */
+struct session {
+    struct capture_options options;
+    struct port ports[MAX_PORTS];
+    unsigned n_queues; /* of all ports together */
+    struct queue *queues;
+    struct capture_counters *capture_counters;
+    struct storage_counters *storage_counters;
+    struct storage *storages; /* NULL: count only */
+    struct file_set *file_sets;
+    struct worker *workers[MAX_QUEUES];
+    struct storage_thread *storage_threads[MAX_QUEUES];
+    unsigned n_workers;
+    const struct datapath *datapath;
+    enum engine engine;
+    struct filter filter;
+    struct budget budget;
+    struct view *view;
+    struct clock clock;
+    struct discipline discipline;
+    uint64_t start_ns, end_ns; /* wall clock: ready, and stopped */
+    uint64_t capture_cpu_ns, storage_cpu_ns;
+    const char *stop_reason;
+    uint64_t port_restarts;
+    uint64_t link_gap_ns; /* time without link, all ports together */
+};
+
+/* session.c: build, run and take apart; each dies with the reason on failure. */
+void session_open(struct session *s);
+void session_start(struct session *s); /* returns once packets would be stored */
+void session_stop(struct session *s);
+
+/* monitor.c: signals, clock, links, counters, until something ends the capture. */
+int monitor_block_signals(void); /* before any thread: the descriptor that session_monitor reads */
+void session_monitor(struct session *s, int signal_fd);
+void monitor_killed(int signal_number);
+
+/* report.c */
+void session_snapshot(struct session *s, unsigned queue, struct queue_snapshot *out);
+void session_total(struct session *s, struct queue_snapshot *out);
+uint64_t session_nic_losses(struct session *s);
+void session_json(struct session *s, struct json *j);
+void report_final(struct session *s); /* where --json says, or a table on stdout */
+void report_line(struct session *s);  /* one line on stderr */
+bool report_any_loss(struct session *s);
+const char *session_failure(struct session *s); /* why storage stopped for good, or NULL */
+
+/* metrics.c: an OpenMetrics file, replaced in one piece. */
+void metrics_write(struct session *s, const char *path);
+
+/* telemetry.c: /nfvcap/... on DPDK's telemetry socket. */
+void telemetry_register(struct session *s);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage.h"
+
+#include "error.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define IDLE_WAIT_US 5000
+
+struct storage_thread {
+    pthread_t thread;
+    struct storage **storages;
+    unsigned n_storages, max_storages;
+    struct wake wake;
+    _Atomic bool finish;
+    bool started;
+    int cpu;
+    uint64_t cpu_ns;
+    char name[16];
+};
+
+struct storage_thread *storage_thread_create(unsigned max_storages)
+{
+    struct storage_thread *t = calloc(1, sizeof(*t));
+    if (t == NULL || (t->storages = calloc(max_storages, sizeof(struct storage *))) == NULL)
+        die(EXIT_INTERNAL, "out of memory", NULL, NULL);
+    t->max_storages = max_storages;
+    return t;
+}
+
+void storage_thread_add(struct storage_thread *t, struct storage *s)
+{
+    t->storages[t->n_storages++] = s;
+    s->wake = &t->wake;
+    s->thread = t;
+}
+
+void storage_fail(struct storage *s, const char *path, const char *what, int error)
+{
+    if (atomic_load_explicit(&s->failed, memory_order_relaxed))
+        return;
+    s->failure = text("%s: %s%s%s", path, what, what[0] != '\0' ? ": " : "", errno_text(error));
+    atomic_store_explicit(&s->failed, true, memory_order_release);
+}
+
+static bool service_all(struct storage_thread *t)
+{
+    bool busy = false;
+    for (unsigned i = 0; i < t->n_storages; i++)
+        busy = t->storages[i]->ops->service(t->storages[i]) || busy;
+    return busy;
+}
+
+static void close_all(struct storage_thread *t)
+{
+    for (unsigned i = 0; i < t->n_storages; i++) {
+        while (!t->storages[i]->ops->close(t->storages[i]))
+            continue;
+    }
+}
+
+static void *run(void *arg)
+{
+    struct storage_thread *t = arg;
+    pthread_setname_np(pthread_self(), t->name);
+    if (t->cpu >= 0) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(t->cpu, &set);
+        pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+    }
+    while (!atomic_load_explicit(&t->finish, memory_order_acquire)) {
+        if (service_all(t))
+            continue;
+        wake_prepare(&t->wake);
+        if (service_all(t) || atomic_load_explicit(&t->finish, memory_order_acquire))
+            wake_cancel(&t->wake);
+        else
+            wake_wait(&t->wake, IDLE_WAIT_US);
+    }
+    close_all(t);
+    struct timespec cpu;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    t->cpu_ns = (uint64_t)cpu.tv_sec * 1000000000 + (uint64_t)cpu.tv_nsec;
+    return NULL;
+}
+
+void storage_thread_start(struct storage_thread *t, const char *name, int cpu)
+{
+    snprintf(t->name, sizeof(t->name), "%s", name);
+    t->cpu = cpu;
+    int rc = pthread_create(&t->thread, NULL, run, t);
+    if (rc != 0)
+        die(EXIT_INTERNAL, "cannot start a storage thread", errno_text(rc), NULL);
+    t->started = true;
+}
+
+void storage_thread_finish(struct storage_thread *t)
+{
+    atomic_store_explicit(&t->finish, true, memory_order_release);
+    wake_up(&t->wake);
+    if (t->started)
+        pthread_join(t->thread, NULL);
+    for (unsigned i = 0; i < t->n_storages; i++)
+        t->storages[i]->ops->destroy(t->storages[i]);
+}
+
+uint64_t storage_thread_cpu_ns(const struct storage_thread *t)
+{
+    return t->cpu_ns;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NFVCAP_PORT_H
+#define NFVCAP_PORT_H
+
+#include "port_spec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mempool.h>
+
+#define PORT_MAX_QUEUES 64
+
+enum trilean { NO, YES, UNKNOWN };
+
+struct port_config {
+    uint16_t n_queues;
+    uint16_t n_rx_desc;     /* wished for; the driver's limits win */
+    uint16_t n_tx_desc;     /* 0: no wish */
+    uint32_t mtu;           /* 0: leave the device's own */
+    uint32_t extra_mbufs;   /* per queue, for packets that are in nobody's ring */
+    bool promiscuous;
+    bool nic_timestamps;    /* ask for them where the driver offers them */
+};
+
+/* What the NIC counted since port_open; losses that happen before this program sees the packet. */
+struct port_counters {
+    uint64_t nic_missed;    /* no free descriptor: the ring was full */
+    uint64_t nic_errors;    /* damaged frames */
+    uint64_t nic_no_mbuf;   /* the mbuf pool was empty */
+    bool missed_known;      /* false: this driver cannot tell (igbvf, ixgbevf, virtio, …) */
+};
+
+struct port {
+    struct port_spec spec;
+    struct port_config config;
+    uint16_t id;
+    char driver[32];
+    int socket;
+    uint16_t n_rx_desc;
+    uint32_t max_frame_bytes;
+    uint64_t rx_offloads;
+    uint32_t link_mbps;     /* 0: unknown */
+    struct rte_mempool *pools[PORT_MAX_QUEUES];
+    enum trilean promiscuous; /* read back */
+    enum trilean allmulticast;
+    enum trilean symmetric_rss;
+    bool nic_timestamps;
+    bool link_up;
+    uint64_t link_changes;
+    struct port_counters baseline;
+    bool started;
+};
+
+/* Bytes of EAL memory that a port of this configuration needs. */
+uint64_t port_memory_bytes(const struct port_spec *spec, const struct port_config *config);
+
+/* Configure the device that spec names; dies with the reason. The EAL has been started. */
+void port_open(struct port *port, const struct port_spec *spec, const struct port_config *config);
+
+void port_start(struct port *port); /* dies on failure */
+bool port_restart(struct port *port, bool reset, const char **why); /* stop, [reset,] start; workers are paused */
+void port_close(struct port *port);
+
+void port_read_counters(struct port *port, struct port_counters *out);
+
+/* True when the link changed since the last call; port->link_up is then the new state. */
+bool port_poll_link(struct port *port);
+
+/* Wait until the link is up; false after timeout_ms. */
+bool port_wait_link(struct port *port, unsigned timeout_ms);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "port_spec.h"
+
+#include "error.h"
+
+#include <ctype.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool all_hex(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!isxdigit((unsigned char)s[i]))
+            return false;
+    }
+    return true;
+}
+
+/* [DDDD:]BB:DD.F at the start of s; its length, or 0. */
+static size_t pci_address_length(const char *s)
+{
+    size_t domain = strlen(s) >= 5 && all_hex(s, 4) && s[4] == ':' ? 5 : 0;
+    const char *p = s + domain;
+    if (strlen(p) < 7 || !all_hex(p, 2) || p[2] != ':' || !all_hex(p + 3, 2) || p[5] != '.')
+        return 0;
+    if (p[6] < '0' || p[6] > '7')
+        return 0;
+    return domain + 7;
+}
+
+static bool parse_pci(const char *s, size_t address_length, struct port_spec *out, const char **why)
+{
+    const char *rest = s + address_length;
+    if (*rest != '\0' && *rest != ',') {
+        *why = "a PCI address is followed by the end or by ,key=value";
+        return false;
+    }
+    const char *domain = address_length == 7 ? "0000:" : "";
+    out->is_pci = true;
+    snprintf(out->device, sizeof(out->device), "%s%.*s", domain, (int)address_length, s);
+    snprintf(out->devargs, sizeof(out->devargs), "%s%s", domain, s);
+    return true;
+}
+
+static bool parse_vdev(const char *s, struct port_spec *out, const char **why)
+{
+    size_t name_length = strcspn(s, ",");
+    if (name_length == 0 || name_length >= sizeof(out->device) ||
+        (strncmp(s, "net_", 4) != 0 && strncmp(s, "eth_", 4) != 0)) {
+        *why = "a virtual device has a name like net_null0 or net_memif1";
+        return false;
+    }
+    snprintf(out->device, sizeof(out->device), "%.*s", (int)name_length, s);
+    snprintf(out->devargs, sizeof(out->devargs), "%s", s);
+    if (strncmp(s, "net_null", 8) == 0) {
+        const char *size = strstr(s, ",size=");
+        out->null_size_bytes = size != NULL ? (uint32_t)strtoul(size + 6, NULL, 0) : 64;
+    }
+    return true;
+}
+
+static bool parse_interface(const char *driver, const char *s, unsigned index, unsigned n_queues,
+                            struct port_spec *out, const char **why)
+{
+    size_t name_length = strcspn(s, ",");
+    char name[PORT_SPEC_MAX];
+    snprintf(name, sizeof(name), "%.*s", (int)name_length, s);
+    const char *rest = s + name_length;
+    bool is_path = strchr(name, '/') != NULL;
+    if (name_length == 0 || (!is_path && name_length >= IF_NAMESIZE)) {
+        *why = text("\"%s\" is not an interface name", name);
+        return false;
+    }
+    if (!is_path && if_nametoindex(name) == 0) {
+        *why = text("there is no interface \"%s\" here (ip link shows them)", name);
+        return false;
+    }
+    snprintf(out->device, sizeof(out->device), "net_%s%u", driver, index);
+    int length;
+    if (strcmp(driver, "af_packet") == 0)
+        length = snprintf(out->devargs, sizeof(out->devargs),
+                          "%s,iface=%s,qpairs=%u,blocksz=65536,framesz=2048,framecnt=4096%s", out->device, name,
+                          n_queues, rest);
+    else if (strcmp(driver, "af_xdp") == 0)
+        length = snprintf(out->devargs, sizeof(out->devargs), "%s,iface=%s,start_queue=0,queue_count=%u%s",
+                          out->device, name, n_queues, rest);
+    else
+        length = snprintf(out->devargs, sizeof(out->devargs), "%s,%s=%s%s", out->device,
+                          is_path ? "rx_pcap" : "rx_iface_in", name, rest);
+    if (length >= (int)sizeof(out->devargs)) {
+        *why = "it is too long";
+        return false;
+    }
+    return true;
+}
+
+bool port_spec_parse(const char *s, unsigned index, unsigned n_queues, struct port_spec *out, const char **why)
+{
+    memset(out, 0, sizeof(*out));
+    if (strlen(s) >= sizeof(out->text) - 16) {
+        *why = "it is too long";
+        return false;
+    }
+    snprintf(out->text, sizeof(out->text), "%s", s);
+    size_t address_length = pci_address_length(s);
+    if (address_length > 0)
+        return parse_pci(s, address_length, out, why);
+    if (strncmp(s, "vdev:", 5) == 0)
+        return parse_vdev(s + 5, out, why);
+    static const char *const drivers[] = {"af_packet", "af_xdp", "pcap"};
+    for (unsigned i = 0; i < 3; i++) {
+        size_t n = strlen(drivers[i]);
+        if (strncmp(s, drivers[i], n) == 0 && s[n] == ':')
+            return parse_interface(drivers[i], s + n + 1, index, n_queues, out, why);
+    }
+    *why = "a port is a PCI address (0000:81:10.0), vdev:NAME,ARGS, af_packet:IFACE, af_xdp:IFACE, pcap:IFACE or "
+           "pcap:/FILE";
+    return false;
+}

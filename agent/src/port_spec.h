@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NFVCAP_PORT_SPEC_H
+#define NFVCAP_PORT_SPEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PORT_SPEC_MAX 512
+
+/*
+ * What a user may write after --port, turned into what the EAL wants:
+ *   0000:81:10.0[,key=value]      a PCI device (the domain may be left out)
+ *   vdev:net_null0,size=64        any DPDK virtual device
+ *   af_packet:eth1                an interface through an AF_PACKET ring
+ *   af_xdp:eth1                   an interface through AF_XDP
+ *   pcap:eth1                     an interface through libpcap
+ *   pcap:/path/file.pcap          a file, read once (…,infinite_rx=1 for ever)
+ */
+struct port_spec {
+    char text[PORT_SPEC_MAX];    /* as the user wrote it */
+    char devargs[PORT_SPEC_MAX]; /* for -a or --vdev */
+    char device[64];             /* the name that the EAL gives the device */
+    bool is_pci;
+    uint32_t null_size_bytes; /* net_null: the frame size it will claim, else 0 */
+};
+
+/*
+ * Parse text for the index-th port with n_queues queues. On failure false, and *why tells the user what is wrong
+ * (a static or leaked string).
+ */
+bool port_spec_parse(const char *text, unsigned index, unsigned n_queues, struct port_spec *out, const char **why);
+
+#endif
