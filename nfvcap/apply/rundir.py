@@ -52,7 +52,7 @@ def new_run_dir(verb: str, base: Path | None = None) -> RunDir:
             "NFV-CLI-005", f"cannot make a directory for logs in {runs}", str(error),
             "make room and allow writing there, or point XDG_STATE_HOME elsewhere",
         ) from error  # fmt: skip
-    for old in sorted(entry for entry in runs.iterdir() if entry.is_dir())[:-KEEP]:
+    for old in sorted((entry for entry in runs.iterdir() if entry != path), reverse=True)[KEEP - 1 :]:
         with suppress(OSError):
             shutil.rmtree(old)
     return RunDir(path)
