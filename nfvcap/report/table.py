@@ -24,7 +24,7 @@ def write(result: Result, stream: IO[str], *, strict: bool = False, everything: 
     """Print a result for people; ``everything`` lists the passed checks one by one as well."""
     console = Console(file=stream, highlight=False, width=None if stream.isatty() else _FILE_WIDTH)
     for host in result.hosts:
-        if host.blocked is None:
+        if host.environment:
             console.print(_head(host))
             console.print(_summary(host))
         for check in host.checks:

@@ -17,15 +17,20 @@ _LISTED = 5
 # Tens of the check number → what these checks are about.
 _AREAS = (
     "records on the host", "kernel arguments", "IOMMU and VFIO", "huge pages", "CPUs and interrupts", "PFs and VFs",
-    "attributes of VFs", "drivers of VFs", "KVM and libvirt", "protected NICs",
+    "attributes of VFs", "drivers of VFs", "KVM and libvirt", "protected NICs", "files of nfvcap",
 )  # fmt: skip
 
 
 def area(check: Check) -> str:
     """What a check is about, for grouping."""
-    number = check.id.rsplit("-", 1)[-1]
-    tens = int(number) // 10 if check.id.startswith("NFV-STATE-") else len(_AREAS)
-    return _AREAS[tens] if tens < len(_AREAS) else check.id.split("-")[1].lower()
+    return area_of(check.id)
+
+
+def area_of(check_id: str) -> str:
+    """The same for an id."""
+    number = check_id.rsplit("-", 1)[-1]
+    tens = int(number) // 10 if check_id.startswith("NFV-STATE-") else len(_AREAS)
+    return _AREAS[tens] if tens < len(_AREAS) else check_id.split("-")[1].lower()
 
 
 def is_bad(check: Check, strict: bool = False) -> bool:
@@ -55,6 +60,8 @@ def host_sentence(host: HostResult, strict: bool = False) -> str:
         return f"{host.host} cannot be reached."
     if host.blocked is not None:
         return f"{host.host} cannot be read."
+    if not host.environment:
+        return f"{host.host} cannot be judged: {host.checks[0].found}."
     bad = [check for check in host.checks if is_bad(check, strict)]
     if not bad:
         return f"{host.host} is as planned: {counted(host.checks)}."

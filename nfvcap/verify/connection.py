@@ -28,7 +28,8 @@ _HARMLESS = {
     "ansible_pipelining", "ansible_ssh_pipelining", "ansible_ssh_retries", "ansible_ssh_transfer_method",
     "ansible_remote_tmp", "ansible_timeout", "ansible_ssh_timeout", "ansible_scp_extra_args",
     "ansible_sftp_extra_args", "ansible_scp_if_ssh", "ansible_facts", "ansible_check_mode", "ansible_version",
-    "ansible_playbook_python", "ansible_config_file", "ansible_async_dir",
+    "ansible_playbook_python", "ansible_config_file", "ansible_async_dir", "ansible_diff_mode", "ansible_forks",
+    "ansible_inventory_sources", "ansible_limit", "ansible_run_tags", "ansible_skip_tags", "ansible_verbosity",
 }  # fmt: skip
 # Variables of the environment that change how Ansible connects.
 _ENVIRONMENT = (
@@ -55,7 +56,7 @@ def resolve(
 
     Args:
         host: inventory name.
-        variables: all its variables as `ansible-inventory --list` gives them (templates unevaluated).
+        variables: all its variables, with templates as written.
         environment: environment of this process.
         control_dir: where Ansible keeps the sockets of shared ssh connections; None: connections are not shared.
     """

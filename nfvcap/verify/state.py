@@ -17,7 +17,6 @@ from nfvcap.model.result import Check, HostResult, Result, Verdict
 from nfvcap.verify.case import PLAN, Case, recorded_plan
 from nfvcap.verify.collect import Ask, Unreachable, Unreadable, collect
 from nfvcap.verify.environment import fingerprint
-from nfvcap.verify.hostvars import host_variables
 from nfvcap.verify.session import WORDS, judge
 from nfvcap.verify.snapshot import CannotJudge, Snapshot
 
@@ -39,7 +38,7 @@ def verify_hosts(
         hosts: inventory names.
         inventory: inventory sources, for how to reach the hosts.
         plans: what the hosts shall be, by name; a host without one is judged by the plan recorded on it.
-        hostvars: all inventory variables by host, when the caller has them (saves a run of ``ansible-inventory``).
+        hostvars: all inventory variables by host, when the caller has them (saves reading the inventory again).
         forks: hosts read at a time.
         options: what follows the host's name in commands that are proposed as fixes, such as `` -i lab.yml``.
 
@@ -48,7 +47,11 @@ def verify_hosts(
         exception: unreachable (exit code 6), not readable (2), never provisioned (4).
     """
     plans = plans or {}
-    hostvars = host_variables(inventory) if hostvars is None else hostvars
+    if hostvars is None:
+        from nfvcap.inventory import load
+
+        source = load(inventory)
+        hostvars = {host: source.variables(host) for host in hosts}
     asks = {host: _ask(plan) for host, plan in plans.items()}
     found = collect(hosts, hostvars, inventory, asks, forks)
     results: dict[str, HostResult] = {}

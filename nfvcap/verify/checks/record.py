@@ -113,13 +113,14 @@ def check_boot_record_is_there(case: Case, expect: Expect) -> None:
     expect(found == "readable", found=found, wanted=f"{RESTORE} is readable", fix=case.provision())
 
 
-@check("NFV-STATE-013", files)
+@check("NFV-STATE-100", files)
 def check_file_is_as_planned(case: Case, item: str | None, subject: str, expect: Expect) -> None:
     content = case.snapshot.text(subject)
     good = content == (item.strip() if item is not None else None)
+    other = "there" if item is None else "there, with other content"
     expect(
         good,
-        found="missing" if content is None else "as planned" if good else "there, with other content",
+        found="missing" if content is None else "as planned" if good else other,
         wanted="missing" if item is None else "as planned",
         fix=case.provision(),
     )

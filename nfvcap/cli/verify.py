@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nfvcap verify``: judge hosts independently of the code that set them up."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from nfvcap.cli.options import fleet_options, format_option, hosts_argument
+from nfvcap.cli.output import emit, say
+from nfvcap.cli.sources import find
+from nfvcap.errors import UsageError
+from nfvcap.model.result import Result
+
+
+def _report_option(name: str, words: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    path = click.Path(path_type=Path, dir_okay=False)
+    return click.option(f"--{name}", type=path, metavar="FILE", help=f"Also write {words} to this file.")
+
+
+@click.command()
+@hosts_argument()
+@fleet_options
+@click.option("--state-only", is_flag=True, help="Check the state of the hosts; send no packets.")
+@click.option(
+    "--plan", "plan_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Judge by this plan.json instead of the plan that each host was provisioned with.",
+)  # fmt: skip
+@format_option("table", "json", "jsonl")
+@_report_option("junit", "JUnit XML")
+@_report_option("tap", "TAP")
+@_report_option("html", "an HTML page")
+@click.option("--strict", is_flag=True, help="Let warnings count as failures.")
+@click.option("-v", "--verbose", is_flag=True, help="List the checks that passed as well.")
+def verify(
+    *, hosts: tuple[str, ...], inventory: tuple[Path, ...], limit: str, forks: int, state_only: bool,
+    plan_file: Path | None, fmt: str, junit: Path | None, tap: Path | None, html: Path | None, strict: bool,
+    verbose: bool,
+) -> int:  # fmt: skip
+    """Check that HOSTs are as planned, now and after the next boot. Nothing on them is changed."""
+    if not state_only:
+        raise UsageError(
+            "NFV-STATE-201", "say what to verify", "so far only the state of hosts can be verified, not packets",
+            f"nfvcap verify {' '.join(hosts)} --state-only",
+        )  # fmt: skip
+    result = _judge(hosts, inventory, limit, forks, plan_file)
+    _write_reports(result, {"junit": junit, "tap": tap, "html": html}, strict)
+    _show(result, fmt, strict=strict, verbose=verbose)
+    from nfvcap.report.tally import exit_code
+
+    return int(exit_code(result, strict))
+
+
+def _judge(
+    hosts: tuple[str, ...], inventory: tuple[Path, ...], limit: str, forks: int, plan_file: Path | None
+) -> Result:
+    from nfvcap.inventory import load
+    from nfvcap.verify.plans import plans_from
+    from nfvcap.verify.state import verify_hosts
+
+    sources, origin = find(inventory)
+    if not inventory:
+        say(f"inventory: {', '.join(map(str, sources))} ({origin})")
+    known = load(sources)
+    names = known.select(hosts)
+    if limit:
+        allowed = known.select([limit])
+        names = tuple(name for name in names if name in allowed)
+    plans = plans_from(plan_file, names) if plan_file is not None else None
+    options = "".join(f" -i {shlex.quote(str(path))}" for path in inventory)
+    hostvars = {name: known.variables(name) for name in names}
+    return verify_hosts(names, sources, plans, hostvars=hostvars, forks=forks, options=options)
+
+
+def _write_reports(result: Result, files: dict[str, Path | None], strict: bool) -> None:
+    """Write what was asked for; a module of its own makes each form."""
+    import importlib
+
+    for form, path in files.items():
+        if path is None:
+            continue
+        text: str = importlib.import_module(f"nfvcap.report.{form}").document(result, strict=strict)
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                "NFV-STATE-203", f"the report {path} cannot be written", str(error), f"--{form} FILE in a directory "
+                "that exists and may be written",
+            ) from error  # fmt: skip
+
+
+def _show(result: Result, fmt: str, *, strict: bool, verbose: bool) -> None:
+    if fmt == "json":
+        emit(result.to_json().rstrip())
+    elif fmt == "jsonl":
+        from nfvcap.report.jsonl import lines
+
+        for line in lines(result, strict=strict):
+            emit(line)
+    else:
+        from nfvcap.report.table import write
+
+        write(result, sys.stdout, strict=strict, everything=verbose)
