@@ -10,15 +10,13 @@ from typing import Any
 from nfvcap.apply import facts as facts_reader
 from nfvcap.apply.ansible import Outcome, Target, run_playbooks
 from nfvcap.apply.events import Event
-from nfvcap.apply.provision import Batch
 from nfvcap.apply.room import REBOOT_TIMEOUT_S
 from nfvcap.errors import ExitCode, NfvcapError
 from nfvcap.model.facts import Facts
 from nfvcap.planner.query import FACTS_QUERY
 
 _TIMEOUT_S = 1800.0
-_BOOT_KINDS = {"kernel-args", "bootloader", "grub"}
-_BOOT_PATHS = ("/etc/default/grub",)
+_BOOT_KIND = "kernel-args"
 
 
 @dataclass(frozen=True)
@@ -43,22 +41,43 @@ def originals(facts: Facts) -> tuple[Original, ...]:
 
 def touches_boot(entries: tuple[Original, ...]) -> bool:
     """May restoring these need a reboot? The module that restores them knows for certain afterwards."""
-    return any(entry.kind in _BOOT_KINDS or any(path in entry.id for path in _BOOT_PATHS) for entry in entries)
+    return any(entry.kind == _BOOT_KIND for entry in entries)
 
 
-def restore(target: Target, on_event: Callable[[Event], None]) -> tuple[Batch[Facts], tuple[str, ...]]:
-    """Restore the target's hosts; returns their facts afterwards and those that want a reboot."""
+@dataclass(frozen=True)
+class Restored:
+    """What a run of restoring gave.
+
+    Attributes:
+        failures: hosts that are not restored, or not wholly.
+        wanting: hosts that run with their old kernel arguments until they are rebooted.
+        left_packages: packages that came by nfvcap and stay, by host.
+    """
+
+    failures: dict[str, NfvcapError]
+    wanting: tuple[str, ...]
+    left_packages: dict[str, tuple[str, ...]]
+
+
+def restore(target: Target, remove_packages: bool, on_event: Callable[[Event], None]) -> Restored:
+    """Restore the target's hosts, and read them anew to see that nothing is left to restore."""
     outcome = run_playbooks(
         ["deprovision", "facts"], target,
-        variables={"nfvcap_query": FACTS_QUERY}, timeout_s=_TIMEOUT_S, on_event=on_event,
+        variables={"nfvcap_query": FACTS_QUERY, "nfvcap_remove_packages": remove_packages},
+        timeout_s=_TIMEOUT_S, on_event=on_event,
     )  # fmt: skip
     batch = facts_reader.decode(outcome, target.hosts)
     failures = dict(batch.failures)
     for host, facts in batch.values.items():
         if originals(facts):
             failures[host] = _left(host, originals(facts))
-    wanting = tuple(host for host in target.hosts if host not in failures and outcome.data(host, "reboot_required"))
-    return Batch({host: facts for host, facts in batch.values.items() if host not in failures}, failures), wanting
+    good = [host for host in target.hosts if host not in failures]
+    packages = {host: tuple(outcome.data(host, "left_packages") or ()) for host in good}
+    return Restored(
+        failures,
+        tuple(host for host in good if outcome.data(host, "reboot_required")),
+        {host: names for host, names in packages.items() if names},
+    )
 
 
 def reboot(target: Target, hosts: tuple[str, ...], on_event: Callable[[Event], None]) -> Outcome:

@@ -29,6 +29,10 @@ class Stage(StrEnum):
     REBOOT = "reboot"
     RUNTIME = "runtime"
     CHECKS = "checks"
+    RESTORE = "restore"  # of deprovision
+
+
+STAGES = (Stage.FACTS, Stage.PLAN, Stage.BOOT, Stage.REBOOT, Stage.RUNTIME, Stage.CHECKS)
 
 
 @dataclass(frozen=True)

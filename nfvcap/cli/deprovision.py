@@ -25,26 +25,29 @@ from nfvcap.cli.table import columns
 from nfvcap.errors import NfvcapError, worst
 from nfvcap.model.facts import Facts
 
-_STAGES = (Stage.FACTS, Stage.RUNTIME, Stage.REBOOT)
+_STAGES = (Stage.FACTS, Stage.RESTORE, Stage.REBOOT)
 
 
 @click.command()
 @hosts_argument()
 @fleet_options
 @consent_options
+@click.option("--remove-packages", is_flag=True, help="Also remove the packages that nfvcap had installed.")
 def deprovision(
-    *, hosts: tuple[str, ...], inventory: tuple[Path, ...], limit: str, forks: int, yes: bool, reboot: str
-) -> int:
+    *, hosts: tuple[str, ...], inventory: tuple[Path, ...], limit: str, forks: int, yes: bool, reboot: str,
+    remove_packages: bool,
+) -> int:  # fmt: skip
     """Bring HOSTs back to their original state, as recorded in their ledgers, and nothing else."""
     fleet = open_fleet("deprovision", hosts, inventory, limit, forks, intents="none")
-    return _Command(fleet, yes, Policy(reboot)).go()
+    return _Command(fleet, yes, Policy(reboot), remove_packages).go()
 
 
 class _Command:
-    def __init__(self, fleet: Fleet, yes: bool, policy: Policy) -> None:
-        self.fleet, self.yes, self.policy = fleet, yes, policy
+    def __init__(self, fleet: Fleet, yes: bool, policy: Policy, remove_packages: bool) -> None:
+        self.fleet, self.yes, self.policy, self.remove_packages = fleet, yes, policy, remove_packages
         self.progress = Progress(fleet.hosts, _STAGES)
         self.runs = {host: HostRun(host) for host in fleet.hosts}
+        self.notes: list[str] = []
 
     def go(self) -> int:
         with self.progress:
@@ -56,6 +59,8 @@ class _Command:
         say()
         for line in outcome_view.render(self.runs.values(), "restored"):
             emit(line)
+        for note in self.notes:
+            say(note)
         say(paint(f"\nlogs: {self.fleet.target.run_dir.path}", "dim"))
         return int(worst(*(run.code for run in self.runs.values())))
 
@@ -79,10 +84,13 @@ class _Command:
     def _restore(self, todo: Mapping[str, tuple[Original, ...]], reboot: bool) -> None:
         for host, entries in todo.items():
             self.runs[host].changes = len(entries)
-        self.progress.stage(Stage.RUNTIME, tuple(todo))
+        self.progress.stage(Stage.RESTORE, tuple(todo))
         target = replace(self.fleet.target, hosts=tuple(todo))
-        batch, wanting = restoring.restore(target, self.progress.event)
-        self._note(Stage.RUNTIME, batch.failures, tuple(todo))
+        done = restoring.restore(target, self.remove_packages, self.progress.event)
+        self._note(Stage.RESTORE, done.failures, tuple(todo))
+        for host, packages in done.left_packages.items():
+            self.notes.append(f"{host}: packages that came by nfvcap stay: {' '.join(packages)}")
+        wanting = done.wanting
         if wanting and reboot:
             self.progress.stage(Stage.REBOOT, wanting)
             outcome = restoring.reboot(target, wanting, self.progress.event)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from nfvcap.apply.events import Event, Status, TaskBegins, TaskEnded
-from nfvcap.apply.provision import Stage
+from nfvcap.apply.provision import STAGES, Stage
 from nfvcap.cli.output import colourful, paint, say
 from nfvcap.errors import NfvcapError
 
@@ -34,11 +34,12 @@ class Cell:
 class Progress:
     """Follows a run; a context manager that leaves nothing of the live table on the screen."""
 
-    def __init__(self, hosts: tuple[str, ...], stages: tuple[Stage, ...] = tuple(Stage)) -> None:
+    def __init__(self, hosts: tuple[str, ...], stages: tuple[Stage, ...] = STAGES) -> None:
         self.hosts, self.stages = hosts, stages
         self.cells: dict[tuple[str, Stage], Cell] = {}
         self._current: dict[str, Stage] = {}
         self._live: Live | None = None
+        self._notes: list[str] = []
 
     def __enter__(self) -> Self:
         if colourful(sys.stderr):
@@ -55,6 +56,8 @@ class Progress:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.pause()
+        for note in self._notes:
+            say(note)
 
     def pause(self) -> None:
         """Take the live table off the screen, for a question or for the end."""
@@ -87,6 +90,17 @@ class Progress:
             cell.doing = f"{event.role}: {event.name}" if event.role else event.name
             if isinstance(event, TaskEnded) and event.status is Status.CHANGED and self._live is None:
                 say(_line(event.host, self._current[event.host], f"changed: {cell.doing}"))
+            if isinstance(event, TaskEnded):
+                self._note(event)
+
+    def _note(self, event: TaskEnded) -> None:
+        """What a module wants people to know, without being an error; kept for the end while the table is live."""
+        for note in event.data.get("nfvcap_notes") or ():
+            line = _line(event.host, self._current[event.host], f"note: {note}")
+            if self._live is None:
+                say(line)
+            else:
+                self._notes.append(line)
 
     def _enter(self, host: str, stage: Stage) -> None:
         before = self._current.get(host)
@@ -97,7 +111,7 @@ class Progress:
             cell.took_s, cell.doing = time.monotonic() - cell.began_s, ""
         self._current[host] = stage
         self.cells[host, stage] = Cell(time.monotonic())
-        if self._live is None and stage in (Stage.BOOT, Stage.REBOOT, Stage.RUNTIME):
+        if self._live is None and stage in (Stage.BOOT, Stage.REBOOT, Stage.RUNTIME, Stage.RESTORE):
             say(_line(host, stage, "…"))
 
     def _table(self) -> Table:

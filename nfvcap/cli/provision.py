@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -79,6 +80,10 @@ class _Command:
         outcome = self.room.preview(plans)
         for host in plans:
             for result in outcome.changed(host):
-                say(f"  {host}  {result.role}: {result.name}")
+                say(f"  {host}  {result.role}: {result.name}{_ids(result.data.get('nfvcap_changes'))}")
             if host in outcome.failures:
                 say(str(outcome.failures[host]))
+
+
+def _ids(changes: Any) -> str:
+    return f" ({', '.join(str(change['id']) for change in changes)})" if changes else ""
