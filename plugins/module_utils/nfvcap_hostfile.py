@@ -11,6 +11,7 @@ from typing import Any
 
 from .nfvcap_failure import Failure
 from .nfvcap_host import Host
+from .nfvcap_ledger import DIRECTORY as STATE
 from .nfvcap_ledger import Ledger
 from .nfvcap_outcome import Outcome
 
@@ -29,31 +30,22 @@ class WantedFile:
 def set_files(host: Host, wanted: list[WantedFile], outcome: Outcome, check: bool) -> None:
     """Make each file what is wanted; originals and made directories go to the ledger first.
 
+    Files below nfvcap's own state directory need no entry: they go with the ledger itself.
+
     Raises:
         Failure: NFV-LEDGER-005 when a file cannot be written or reads back differently.
     """
-    different = [file for file in wanted if _differs(host, file)]
+    different = [file for file in wanted if differs(host, file)]
     for file in different:
-        outcome.add(f"file:{file.path}", *_shown(host, file))
+        outcome.add(f"file:{file.path}", *shown(host, file))
     if check or not different:
         return
     ledger = Ledger(host)
     outcome.begun = True
     for file in different:
-        record_file(host, ledger, file.path)
-        try:
-            _put(host, file)
-        except OSError as error:
-            raise Failure(
-                "NFV-LEDGER-005", f"cannot write {file.path}", str(error), "free the path, then run again"
-            ) from error
-        if _differs(host, file):
-            raise Failure(
-                "NFV-LEDGER-005",
-                f"{file.path} is not what was written",
-                "it reads back differently",
-                "find out what else writes this file, then run again",
-            )
+        if not file.path.startswith(f"{STATE}/"):
+            record_file(host, ledger, file.path)
+        put_file(host, file)
 
 
 def record_file(host: Host, ledger: Ledger, path: str) -> None:
@@ -101,7 +93,8 @@ def restore_file(host: Host, path: str, before: dict[str, Any] | None) -> None:
     host.own(path, before["uid"], before["gid"])
 
 
-def _differs(host: Host, file: WantedFile) -> bool:
+def differs(host: Host, file: WantedFile) -> bool:
+    """Whether content or mode of a file is another."""
     found = host.status(file.path)
     if found is None or file.content is None:
         return not (found is None and file.content is None)
@@ -110,7 +103,7 @@ def _differs(host: Host, file: WantedFile) -> bool:
     return host.read_bytes(file.path) != file.content.encode()
 
 
-def _shown(host: Host, file: WantedFile) -> tuple[str | None, str | None]:
+def shown(host: Host, file: WantedFile) -> tuple[str | None, str | None]:
     """Before and after of a file that differs, for people."""
     found = host.status(file.path)
     if found is None:
@@ -123,12 +116,29 @@ def _shown(host: Host, file: WantedFile) -> tuple[str | None, str | None]:
     return before, file.content
 
 
-def _put(host: Host, file: WantedFile) -> None:
-    if file.content is None:
-        host.remove(file.path)
-        return
-    for folder in host.missing_folders(file.path):
-        host.make_folder(folder, FOLDER_MODE)
-    host.replace(file.path, file.content.encode(), file.mode)
-    # Whoever runs this (root, on a host) owns what nfvcap makes, also where a directory hands down its group.
-    host.own(file.path, os.geteuid(), os.getegid())
+def put_file(host: Host, file: WantedFile) -> None:
+    """Write or remove one file and read it back; its original has been recorded.
+
+    Raises:
+        Failure: NFV-LEDGER-005.
+    """
+    try:
+        if file.content is None:
+            host.remove(file.path)
+        else:
+            for folder in host.missing_folders(file.path):
+                host.make_folder(folder, 0o700 if folder == STATE else FOLDER_MODE)
+            host.replace(file.path, file.content.encode(), file.mode)
+            # Whoever runs this (root, on a host) owns what nfvcap makes, also where a directory hands down its group.
+            host.own(file.path, os.geteuid(), os.getegid())
+    except OSError as error:
+        raise Failure(
+            "NFV-LEDGER-005", f"cannot write {file.path}", str(error), "free the path, then run again"
+        ) from error
+    if differs(host, file):
+        raise Failure(
+            "NFV-LEDGER-005",
+            f"{file.path} is not what was written",
+            "it reads back differently",
+            "find out what else writes this file, then run again",
+        )

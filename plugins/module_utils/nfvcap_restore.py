@@ -15,12 +15,12 @@ from .nfvcap_hostfile import restore_file
 from .nfvcap_hugepages import restore_pool
 from .nfvcap_kernelargs import ENTRY as KERNEL_ARGS
 from .nfvcap_kernelargs import restore_kernel_args
-from .nfvcap_ledger import PATH, Ledger
+from .nfvcap_ledger import DIRECTORY, Ledger
 from .nfvcap_modules import restore_module
 from .nfvcap_outcome import Outcome
 from .nfvcap_packages import remove_packages
 from .nfvcap_pfrestore import restore_pf
-from .nfvcap_unit import reload_systemd, restart_user_of, restore_unit
+from .nfvcap_unit import restart_user_of, restore_unit, systemctl
 
 
 def restore_state(host: Host, may_remove_packages: bool, outcome: Outcome, check: bool) -> None:
@@ -43,7 +43,7 @@ def restore_state(host: Host, may_remove_packages: bool, outcome: Outcome, check
             outcome.add(entry_id, "installed", None)
     if not may_remove_packages:
         outcome.extra["left_packages"] = sorted(packages)
-    if check or (not entries and host.status(PATH) is None):
+    if check or (not entries and host.status(DIRECTORY) is None):
         return
     outcome.begun = True
     for entry_id, entry in entries:
@@ -56,7 +56,7 @@ def restore_state(host: Host, may_remove_packages: bool, outcome: Outcome, check
         else:
             ledger.remove(entry_id)
     if any(entry_id.startswith("file:/etc/systemd/") for entry_id, _ in entries):
-        reload_systemd(host)
+        systemctl(host, "daemon-reload")
     if may_remove_packages:
         outcome.extra["left_packages"] = remove_packages(host, packages)
     outcome.notes += [f"{path} stays: it is not ours" for path in ledger.delete()]

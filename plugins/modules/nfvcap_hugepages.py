@@ -25,6 +25,11 @@ options:
       node: {description: NUMA node., type: int, required: true}
       size_bytes: {description: Size of one page., type: int, required: true}
       count: {description: Persistent pages., type: int, required: true}
+      when:
+        description: Pools that are made at boot are accepted and left alone; they come with kernel arguments.
+        type: str
+        choices: [boot, runtime]
+        default: runtime
   root: {description: Directory that stands for C(/)., type: path, default: /}
 author: nfvcap maintainers
 """
@@ -44,6 +49,7 @@ POOL = {
     "node": {"type": "int", "required": True},
     "size_bytes": {"type": "int", "required": True},
     "count": {"type": "int", "required": True},
+    "when": {"type": "str", "choices": ["boot", "runtime"], "default": "runtime"},
 }
 SPEC = {
     "pools": {"type": "list", "elements": "dict", "required": True, "options": POOL},
@@ -54,7 +60,11 @@ SPEC = {
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    pools = [Pool(**pool) for pool in module.params["pools"]]
+    pools = [
+        Pool(pool["node"], pool["size_bytes"], pool["count"])
+        for pool in module.params["pools"]
+        if pool["when"] == "runtime"
+    ]
 
     def work(host: Host, outcome: Outcome, check: bool) -> None:
         set_pools(host, pools, outcome, check)

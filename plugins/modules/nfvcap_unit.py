@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.nfvcap_host import Host
+from ansible.module_utils.nfvcap_hostfile import WantedFile
 from ansible.module_utils.nfvcap_outcome import Outcome, conclude
-from ansible.module_utils.nfvcap_unit import WantedUnit, set_units
+from ansible.module_utils.nfvcap_unitset import WantedUnits, set_units
 
 DOCUMENTATION = r"""
 module: nfvcap_unit
@@ -16,16 +17,19 @@ description:
   - Asks systemd once for all units, reloads it when it has not yet read a changed file, changes what differs,
     and asks again.
 options:
-  units:
-    description: Units.
+  names: {description: Full names of units., type: list, elements: str, required: true}
+  enabled: {description: Whether they start at boot; left alone when not given., type: bool}
+  started: {description: Whether they run now; left alone when not given., type: bool}
+  files:
+    description:
+      - Files and drop-ins of these units. A running unit is restarted when its drop-in changes.
+      - A unit whose own file has no content is disabled and stopped, and the file removed.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
-      name: {description: Full name of the unit., type: str, required: true}
-      enabled: {description: Whether it starts at boot; left alone when not given., type: bool}
-      started: {description: Whether it runs now; left alone when not given., type: bool}
-      fresh: {description: Restart it when its environment is not what its files give., type: bool, default: false}
+      path: {description: Absolute path below /etc/systemd/system., type: path, required: true}
+      content: {description: Whole text; without it there shall be no such file., type: str}
   tolerate_absent:
     description: In check mode, only note units that do not exist, because their package is not installed yet.
     type: bool
@@ -37,22 +41,21 @@ author: nfvcap maintainers
 EXAMPLES = r"""
 - name: Serve guests now and after each boot
   nfvcap_unit:
-    units:
-      - {name: libvirtd.service, enabled: true, started: true}
+    names: [libvirtd.socket]
+    enabled: true
+    started: true
 """
 
 RETURN = r"""
 nfvcap_changes: {description: What was changed (id, before, after)., type: list, returned: success}
 """
 
-UNIT = {
-    "name": {"type": "str", "required": True},
+FILE = {"path": {"type": "path", "required": True}, "content": {"type": "str"}}
+SPEC = {
+    "names": {"type": "list", "elements": "str", "required": True},
     "enabled": {"type": "bool"},
     "started": {"type": "bool"},
-    "fresh": {"type": "bool", "default": False},
-}
-SPEC = {
-    "units": {"type": "list", "elements": "dict", "required": True, "options": UNIT},
+    "files": {"type": "list", "elements": "dict", "default": [], "options": FILE},
     "tolerate_absent": {"type": "bool", "default": False},
     "root": {"type": "path", "default": "/"},
 }
@@ -61,10 +64,12 @@ SPEC = {
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    wanted = [WantedUnit(**unit) for unit in module.params["units"]]
+    params = module.params
+    files = tuple(WantedFile(file["path"], file["content"]) for file in params["files"])
+    wanted = WantedUnits(tuple(params["names"]), files, params["enabled"], params["started"])
 
     def work(host: Host, outcome: Outcome, check: bool) -> None:
-        set_units(host, wanted, outcome, check, module.params["tolerate_absent"])
+        set_units(host, wanted, outcome, check, params["tolerate_absent"])
 
     conclude(module, "nfvcap_unit", work)
 
