@@ -6,7 +6,8 @@ What the kernel does and this file follows:
 * White space separates tokens, except inside double quotes; `key="a b"` and `"key=a b"` mean the same.
 * `-` and `_` in a key are the same letter. Values are compared exactly: `on` is not in `on,sm_on`.
 * `hugepages=` counts pages of the size that the last `hugepagesz=` (or `default_hugepagesz=`) before it named, of the
-  default size when there is none before it. Such a pair is one setting. Of two pairs for one size **the first** counts.
+  default size when there is none before it. Such a pair is one setting. Of two pairs for one size **the first** counts,
+  and of two default sizes.
 * Of two tokens with any other key the last one counts, except for keys that add up (`console=`, `intel_iommu=`).
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Iterable
 
 # Keys whose tokens all take effect, each on its own.
 ADD_UP = frozenset({"console", "earlycon", "iommu", "intel_iommu", "amd_iommu", "pci", "dyndbg", "modprobe.blacklist"})
+_DEFAULT = "default_hugepagesz"
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -77,13 +79,14 @@ def size_bytes(text: str) -> int | None:
         return None
 
 
-def settings(tokens: str | Iterable[str]) -> list[Setting]:
+def settings(tokens: str | Iterable[str], default: str | None = None) -> list[Setting]:
     """What a command line (or a list of tokens) sets, in its order.
 
-    A `hugepagesz=` without a `hugepages=` after it sets nothing and does not show up.
+    A `hugepagesz=` without a `hugepages=` after it sets nothing and does not show up. `default` is the default page
+    size when it is not the one that the tokens name themselves.
     """
     words = split(tokens) if isinstance(tokens, str) else list(tokens)
-    default = next((value for key, value in map(key_value, words) if key == "default_hugepagesz"), None)
+    default = default or _default_size(words)
     found: list[Setting] = []
     size_token: str | None = None
     for token in words:
@@ -100,6 +103,10 @@ def settings(tokens: str | Iterable[str]) -> list[Setting]:
     return found
 
 
+def _default_size(words: Iterable[str]) -> str | None:
+    return next((value for key, value in map(key_value, words) if key == _DEFAULT), None)
+
+
 def _page_size(value: str | None) -> str:
     if value is None:
         return "default"
@@ -110,20 +117,23 @@ def _page_size(value: str | None) -> str:
 def _names_size(token: str) -> str | None:
     """`default_hugepagesz=1G` opens a pair as `hugepagesz=1G` does."""
     key, value = key_value(token)
-    return f"hugepagesz={value}" if key == "default_hugepagesz" else None
+    return f"hugepagesz={value}" if key == _DEFAULT else None
 
 
 def in_effect(text: str, wanted: Iterable[Setting]) -> list[Setting]:
     """Those of the wanted settings that a kernel started with this command line obeys."""
-    wanted = list(wanted)
+    return _obeyed(settings(text), list(wanted))
+
+
+def _obeyed(written: list[Setting], wanted: list[Setting]) -> list[Setting]:
     several = {one.key for one in wanted if sum(other.key == one.key for other in wanted) > 1}
     have: dict[str, list[str | None]] = {}
-    for setting in settings(text):
+    for setting in written:
         have.setdefault(setting.key, []).append(setting.value)
     found = []
     for one in wanted:
         values = have.get(one.key, [])
-        if one.key.startswith("hugepages:"):
+        if one.key == _DEFAULT or one.key.startswith("hugepages:"):
             values = values[:1]
         elif one.key not in ADD_UP and one.key not in several:
             values = values[-1:]
@@ -134,7 +144,8 @@ def in_effect(text: str, wanted: Iterable[Setting]) -> list[Setting]:
 
 def missing(text: str, wanted: Iterable[str]) -> list[str]:
     """Tokens that have to be added for the wanted ones to be in effect (a pair of huge page tokens goes together)."""
-    asked = settings(wanted)
+    wanted = list(wanted)
+    asked = settings(wanted, _default_size(wanted) or _default_size(split(text)))
     there = in_effect(text, asked)
     return [token for one in asked if one not in there for token in one.tokens]
 
@@ -145,13 +156,15 @@ def merge(text: str, wanted: Iterable[str], unwanted: Iterable[str] = ()) -> str
     Tokens that are in effect stay where they are. What contradicts a wanted one is taken out: another pair for the same
     page size, another value of the same key unless the key adds up. Merging twice is merging once.
     """
-    asked = settings(wanted)
-    out = {one for one in settings(unwanted) if one not in asked}
-    there = in_effect(text, asked)
+    wanted = list(wanted)
+    default = _default_size(wanted) or _default_size(split(text))  # as it will be
+    asked, written = settings(wanted, default), settings(text, default)
+    out = {one for one in settings(unwanted, default) if one not in asked}
+    there = _obeyed(written, asked)
     keys = {one.key for one in asked if one.key not in ADD_UP}
     kept = [
         one
-        for one in settings(text)
+        for one in written
         if one not in out and (one in there or (one not in asked and one.key not in keys) or one.key in ADD_UP)
     ]
     return " ".join(_tokens([*_once(kept, asked), *(one for one in asked if one not in kept)]))

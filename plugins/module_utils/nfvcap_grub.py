@@ -24,7 +24,7 @@ class Entry:
         """The entry that a part of GRUB's `default` names: by number, else by id or title."""
         if name.isdigit() and int(name) < len(self.entries):
             return self.entries[int(name)]
-        return next((entry for entry in self.entries if name in (entry.ident, entry.title)), None)
+        return next((entry for entry in self.entries if name and name in (entry.ident, entry.title)), None)
 
 
 def environment(text: str | None) -> dict[str, str]:
