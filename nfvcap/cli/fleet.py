@@ -27,14 +27,19 @@ class Fleet:
     Args:
         target: how Ansible gets there, and where it logs.
         intents: what is wanted, by host.
-        variables: the hosts' Ansible variables as written.
+        loaded: the whole inventory.
         options: ``-i …`` as the user gave it, for commands that are proposed.
     """
 
     target: Target
     intents: Mapping[str, Intent]
-    variables: Mapping[str, Mapping[str, Any]]
+    loaded: Inventory
     options: str
+
+    @property
+    def variables(self) -> Mapping[str, Mapping[str, Any]]:
+        """How the hosts are reached: their ``ansible_*`` variables, templates filled in."""
+        return {host: self.loaded.connection(host) for host in self.hosts}
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -64,7 +69,7 @@ def open_fleet(
     return Fleet(
         target=Target(sources, hosts, new_run_dir(verb), forks),
         intents=loaded.intents(asked[intents]),
-        variables={host: loaded.variables(host) for host in hosts},
+        loaded=loaded,
         options="".join(f" -i {shlex.quote(str(path))}" for path in inventory),
     )
 

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from nfvcap.cli.fleet import Fleet, open_fleet
 from nfvcap.cli.options import fleet_options, format_option, hosts_argument
-from nfvcap.cli.output import emit, say
-from nfvcap.cli.sources import find
+from nfvcap.cli.output import emit
 from nfvcap.errors import UsageError
 from nfvcap.model.result import Result
 
@@ -47,7 +46,7 @@ def verify(
             "NFV-STATE-201", "say what to verify", "so far only the state of hosts can be verified, not packets",
             f"nfvcap verify {' '.join(hosts)} --state-only",
         )  # fmt: skip
-    result = _judge(hosts, inventory, limit, forks, plan_file)
+    result = _judge(open_fleet("verify", hosts, inventory, limit, forks, intents="none"), plan_file)
     _write_reports(result, {"junit": junit, "tap": tap, "html": html}, strict)
     _show(result, fmt, strict=strict, verbose=verbose)
     from nfvcap.report.tally import exit_code
@@ -55,25 +54,17 @@ def verify(
     return int(exit_code(result, strict))
 
 
-def _judge(
-    hosts: tuple[str, ...], inventory: tuple[Path, ...], limit: str, forks: int, plan_file: Path | None
-) -> Result:
-    from nfvcap.inventory import load
+def _judge(fleet: Fleet, plan_file: Path | None) -> Result:
     from nfvcap.verify.plans import plans_from
     from nfvcap.verify.state import verify_hosts
 
-    sources, origin = find(inventory)
-    if not inventory:
-        say(f"inventory: {', '.join(map(str, sources))} ({origin})")
-    known = load(sources)
-    names = known.select(hosts)
-    if limit:
-        allowed = known.select([limit])
-        names = tuple(name for name in names if name in allowed)
-    plans = plans_from(plan_file, names) if plan_file is not None else None
-    options = "".join(f" -i {shlex.quote(str(path))}" for path in inventory)
-    hostvars = {name: known.variables(name) for name in names}
-    return verify_hosts(names, sources, plans, hostvars=hostvars, forks=forks, options=options)
+    plans = plans_from(plan_file, fleet.hosts) if plan_file is not None else None
+    result = verify_hosts(
+        fleet.hosts, fleet.target.inventory, plans,
+        hostvars=fleet.variables, forks=fleet.target.forks, options=fleet.options,
+    )  # fmt: skip
+    (fleet.target.run_dir.path / "result.json").write_text(result.to_json(), encoding="utf-8")
+    return result
 
 
 def _write_reports(result: Result, files: dict[str, Path | None], strict: bool) -> None:

@@ -80,6 +80,30 @@ class AnsibleSource:
             raise _unreadable(error) from error
         return found
 
+    def connection(self, host: str) -> dict[str, Any]:
+        """Variables ``ansible_*`` of a host with templates filled in; one that cannot be stays as written."""
+        variables = self.variables(host)
+        found = {str(name): value for name, value in variables.items() if name.startswith("ansible_")}
+        # The machinery of templates takes its time to start, and most inventories need none of it here.
+        unfilled = {name for name, value in found.items() if not isinstance(value, str) or "{" in value}
+        templar = self._templar(variables) if unfilled - {"ansible_facts"} else None
+        for name, value in found.items():
+            try:
+                found[name] = plain(templar.template(value) if templar and name in unfilled else value)
+            except self._error:
+                found[name] = value
+        return found
+
+    def _templar(self, variables: dict[str, Any]) -> Any:
+        from ansible.plugins.loader import init_plugin_loader
+        from ansible.template import Templar
+        from ansible.utils.collection_loader import AnsibleCollectionConfig
+
+        # Ansible's programs do this at their start; without it a template finds no lookup plugin.
+        if AnsibleCollectionConfig.collection_finder is None:
+            init_plugin_loader()
+        return Templar(loader=self._loader, variables=variables)
+
     def raw(self, host: str) -> Any:
         """The variable ``nfvcap`` as written; None when the host has none."""
         return plain(self.variables(host).get(VARIABLE))
@@ -90,11 +114,9 @@ class AnsibleSource:
         Raises:
             UsageError: NFV-CONF-006, a template that cannot be filled in.
         """
-        from ansible.template import Templar
-
         variables = self.variables(host)
         try:
-            return plain(Templar(loader=self._loader, variables=variables).template(variables[VARIABLE]))
+            return plain(self._templar(variables).template(variables[VARIABLE]))
         except self._error as error:
             raise UsageError(
                 "NFV-CONF-006",

@@ -73,6 +73,10 @@ class Inventory:
         """All of the host's Ansible variables as written."""
         return self._ansible.variables(host)
 
+    def connection(self, host: str) -> dict[str, Any]:
+        """How Ansible reaches the host: its ``ansible_*`` variables with templates filled in."""
+        return self._ansible.connection(host)
+
     def intent(self, host: str) -> Intent:
         """The intent of one host; raises as :meth:`intents` does."""
         return self.intents([host])[host]

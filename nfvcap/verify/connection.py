@@ -56,7 +56,7 @@ def resolve(
 
     Args:
         host: inventory name.
-        variables: all its variables, with templates as written.
+        variables: its ``ansible_*`` variables; what is still a template is left to Ansible.
         environment: environment of this process.
         control_dir: where Ansible keeps the sockets of shared ssh connections; None: connections are not shared.
     """

@@ -38,7 +38,7 @@ def verify_hosts(
         hosts: inventory names.
         inventory: inventory sources, for how to reach the hosts.
         plans: what the hosts shall be, by name; a host without one is judged by the plan recorded on it.
-        hostvars: all inventory variables by host, when the caller has them (saves reading the inventory again).
+        hostvars: the ``ansible_*`` variables by host, when the caller has them (saves reading the inventory again).
         forks: hosts read at a time.
         options: what follows the host's name in commands that are proposed as fixes, such as `` -i lab.yml``.
 
@@ -51,7 +51,7 @@ def verify_hosts(
         from nfvcap.inventory import load
 
         source = load(inventory)
-        hostvars = {host: source.variables(host) for host in hosts}
+        hostvars = {host: source.connection(host) for host in hosts}
     asks = {host: _ask(plan) for host, plan in plans.items()}
     found = collect(hosts, hostvars, inventory, asks, forks)
     results: dict[str, HostResult] = {}

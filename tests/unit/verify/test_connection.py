@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nfvcap.inventory import load
 from nfvcap.verify.connection import resolve, shared_socket
 
 
@@ -88,6 +89,24 @@ def test_an_own_control_path_is_left_alone(tmp_path: Path) -> None:
 def test_whatever_is_not_understood_goes_through_ansible(variables: dict[str, Any]) -> None:
     found = way(variables)
     assert found.backend == "ansible" and found.why
+
+
+def test_templates_of_the_inventory_are_filled_in(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.yml"
+    path.write_text("""all:
+  vars: {bastion: jump.example, site: "{{ undefined_here }}"}
+  hosts:
+    host1:
+      ansible_host: 192.0.2.7
+      ansible_ssh_common_args: "-o ProxyJump={{ bastion }} -F {{ lookup('ansible.builtin.env', 'HOME') }}/c"
+    host2: {ansible_host: "{{ site }}"}
+    host3: {ansible_port: 22}
+""")
+    inventory = load([path])
+    found = way(inventory.connection("host1"))
+    assert found.backend == "ssh" and f"-o ProxyJump=jump.example -F {Path.home()}/c" in found.options["ssh_extra_args"]
+    assert way(inventory.connection("host2")).backend == "ansible"  # which then tells what is undefined
+    assert way(inventory.connection("host3")).spec == "host1:22"
 
 
 def test_a_change_by_the_environment_goes_through_ansible() -> None:
