@@ -79,7 +79,7 @@ class Progress:
             stage = self._current.pop(host)
         cell = self.cells.setdefault((host, stage), Cell(time.monotonic()))
         cell.took_s, cell.error, cell.doing = time.monotonic() - cell.began_s, error, ""
-        if self._live is None and (stage is not Stage.PLAN or error):
+        if self._live is None:
             say(_line(host, stage, f"failed: {error.what}" if error else f"ok, {cell.took_s:.1f} s"))
 
     def event(self, event: Event) -> None:
