@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import hashlib
-
+from nfvcap.model.digest import facts_digest
 from nfvcap.model.facts import Facts
 from nfvcap.model.intent import Intent
 from nfvcap.model.plan import Cpus, Desired, GuestPlacement, HostPlan, Irqbalance
@@ -66,7 +65,7 @@ def plan_host(host: str, intent: Intent, facts: Facts) -> HostPlan:
         changes=changes,
         warnings=tuple(misfits.warnings),
         protected=vfs.protected_nics(facts),
-        facts_digest=hashlib.sha256(facts.to_json().encode()).hexdigest(),
+        facts_digest=facts_digest(facts),
     )
 
 
