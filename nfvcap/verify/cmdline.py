@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_DEFAULT_SIZE = 2 << 20  # x86
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -44,20 +45,35 @@ class BootPages:
     count: int
 
 
-def boot_pages(words: list[str], default_size_bytes: int = 2 << 20) -> list[BootPages]:
-    """What ``hugepagesz=`` and ``hugepages=`` add up to, read in order as the kernel does.
+def boot_pages(words: list[str]) -> list[BootPages]:
+    """What ``hugepagesz=`` and ``hugepages=`` come to, read in order as the kernel does (mm/hugetlb.c).
 
-    ``hugepages=16`` is spread over the nodes, ``hugepages=0:8,1:4`` names them.
+    ``hugepages=16`` is spread over the nodes, ``hugepages=0:8,1:4`` names them. A count belongs to the size before it,
+    or to the default size when there is none before it. A size or count that is given twice is ignored.
     """
-    size, pages = default_size_bytes, []
+    counts: dict[int | None, str] = {}  # size (None: default, not known yet) → its count
+    default: int | None = None
+    size: int | None = None
+    ignore_count = False
     for word in words:
         key, _, value = word.partition("=")
-        if key in {"default_hugepagesz", "hugepagesz"}:
-            size = _size(value)
+        if key == "default_hugepagesz" and default is None:
+            default = size = _size(value)
+            if None in counts:
+                counts[default] = counts.pop(None)
+        elif key == "hugepagesz":
+            # Naming the default size once more is allowed as long as it has no count.
+            ignore_count = _size(value) in counts
+            size = size if ignore_count else _size(value)
         elif key == "hugepages":
-            for part in value.split(","):
-                node, colon, count = part.rpartition(":")
-                pages.append(BootPages(size, int(node) if colon else None, int(count)))
+            if not ignore_count:
+                counts.setdefault(size, value)
+            ignore_count = False
+    pages = []
+    for page_size, text in counts.items():
+        for part in text.split(","):
+            node, colon, count = part.rpartition(":")
+            pages.append(BootPages(page_size or _DEFAULT_SIZE, int(node) if colon else None, int(count)))
     return pages
 
 

@@ -196,7 +196,7 @@ CASES: dict[str, tuple[Break, set[tuple[str, str]]]] = {
     "fewer pages in the record": (record(lambda d: d["hugepages"][0].update(count=5)), {("031", "node1 2 MiB")}),
     "page size in the wrong order": (replace(GRUB, "hugepagesz=1G", "hugepagesz=1G hugepagesz=2M"),
                                      {("032", "node0 1 GiB")}),
-    "more boot pages asked for": (replace(GRUB, "hugepages=0:1", "hugepages=0:1 hugepagesz=1G hugepages=0:2"),
+    "more boot pages asked for": (replace(GRUB, "hugepagesz=1G", "hugepagesz=1G hugepages=0:2 hugepagesz=1G"),
                                   {("032", "node0 1 GiB")}),
     "not isolated": (text("/sys/devices/system/cpu/isolated", "\n"), {("040", "")}),
     "another CPU isolated": (text("/sys/devices/system/cpu/isolated", "1-3\n"), {("040", "")}),

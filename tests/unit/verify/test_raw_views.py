@@ -31,11 +31,26 @@ def test_the_last_of_equal_keys_counts_whatever_the_dash() -> None:
     assert last_value(["x"], "intel_iommu") is None
 
 
-def test_huge_page_arguments_are_read_in_order() -> None:
-    words = tokens("hugepages=3 default_hugepagesz=1G hugepagesz=1G hugepages=0:8,1:4 hugepagesz=2M hugepages=512")
-    assert boot_pages(words) == [
-        BootPages(2 << 20, None, 3), BootPages(1 << 30, 0, 8), BootPages(1 << 30, 1, 4), BootPages(2 << 20, None, 512)
-    ]  # fmt: skip
+M2, G1 = 2 << 20, 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("line", "pages"),
+    [
+        ("hugepagesz=1G hugepages=0:8,1:4 hugepagesz=2M hugepages=512", [(G1, 0, 8), (G1, 1, 4), (M2, None, 512)]),
+        ("hugepages=3", [(M2, None, 3)]),
+        ("hugepages=3 default_hugepagesz=1G", [(G1, None, 3)]),
+        ("default_hugepagesz=1G hugepages=3 default_hugepagesz=2M", [(G1, None, 3)]),
+        ("default_hugepagesz=1G hugepagesz=1G hugepages=2", [(G1, None, 2)]),
+        ("hugepagesz=1G hugepages=0:1 hugepagesz=1G hugepages=0:2", [(G1, 0, 1)]),
+        ("hugepagesz=1G hugepages=1 hugepages=2", [(G1, None, 1)]),
+        ("hugepagesz=1G hugepagesz=2M hugepages=4", [(M2, None, 4)]),
+    ],
+)
+def test_huge_page_arguments_are_read_as_the_kernel_reads_them(
+    line: str, pages: list[tuple[int, int | None, int]]
+) -> None:
+    assert boot_pages(tokens(line)) == [BootPages(*page) for page in pages]
 
 
 def test_cpu_lists_and_masks() -> None:
