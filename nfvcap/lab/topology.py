@@ -172,8 +172,10 @@ def _ports(paths: Paths) -> list[str]:
     for port in PORTS:
         bridge, wire, number = f"node{port.node}", f"wire{port.index}", port.index + 1
         local, remote = _quoted(paths.nic(port)), _quoted(paths.wire(port))
+        # Without bus= QEMU would plug the second bridge into the first one.
+        place = f"bus=pcie.0,addr={8 + port.index:#x},bus_nr={port.bus},numa_node={port.node}"
         words += [
-            "-device", f"pxb-pcie,id={bridge},addr={8 + port.index:#x},bus_nr={port.bus},numa_node={port.node}",
+            "-device", f"pxb-pcie,id={bridge},{place}",
             "-device", f"pcie-root-port,id=slot{port.index},bus={bridge},chassis={number},slot={number}",
             "-netdev", f"dgram,id={wire},local.type=unix,local.path={local},remote.type=unix,remote.path={remote}",
             "-device", f"igb,netdev={wire},bus=slot{port.index},mac={port.mac}",
