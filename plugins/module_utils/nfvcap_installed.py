@@ -27,7 +27,7 @@ def read_packages(machine: Machine, family: str, names: list[str]) -> dict[str, 
     # Programs exit with 1 when one of the packages is not installed, so only what they print counts.
     done = machine.run([*command, *names])
     if done.status not in (0, 1) and not done.stdout:
-        machine.problem(done.complaint)
+        machine.problem(f"installed packages are not known: {command[0]}: {_last_line(done.stderr)}")
     found: dict[str, str | None] = dict.fromkeys(names)
     for line in done.stdout.splitlines():
         words = line.split("\t") if "\t" in line else line.split()
@@ -46,9 +46,13 @@ def read_units(machine: Machine, names: list[str]) -> dict[str, dict[str, str]]:
     done = machine.run(["systemctl", "show", f"--property={properties}", "--", *names])
     blocks = [block for block in done.stdout.split("\n\n") if block.strip()]
     if len(blocks) != len(names):
-        machine.problem(f"systemd tells nothing of {', '.join(names)}: {done.complaint}")
+        machine.problem(f"states of systemd units are not known: systemctl: {_last_line(done.stderr)}")
         return {}
     return dict(zip(names, map(_unit, blocks)))  # noqa: B905 - equally long, and Python 3.9 has no `strict`
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no answer"])[-1]
 
 
 def _unit(block: str) -> dict[str, str]:
