@@ -25,7 +25,8 @@
 #define UNLIMITED_MIN (1ull << 30)
 
 struct mapped {
-    struct mapped_file *active; /* the capture thread's */
+    struct mapped_file *active; /* these two are the capture thread's */
+    uint64_t asked_at;          /* bytes used when the storage thread was woken last */
     struct spsc next;           /* prepared files: storage thread to capture thread */
     struct spsc done;           /* filled files: the other way */
     _Atomic bool full;          /* no room on the file system */
@@ -88,9 +89,12 @@ static enum room mapped_advance(struct storage *s)
     struct mapped *m = s->engine;
     struct mapped_file *f = m->active;
     uint64_t used = (uint64_t)(s->window.cur - f->base);
-    atomic_store_explicit(&f->progress, used, memory_order_release);
-    wake_up(s->wake);
     uint64_t ready = atomic_load_explicit(&f->ready, memory_order_acquire);
+    atomic_store_explicit(&f->progress, used, memory_order_release);
+    if (used != m->asked_at) { /* once for each stretch, not at every poll while there is none */
+        m->asked_at = used;
+        wake_up(s->wake);
+    }
     if (used + reserve_bytes(s) <= ready) {
         set_limit(s, f, ready);
         return ROOM_OK;
@@ -153,14 +157,17 @@ static struct mapped_file *new_file(struct storage *s, struct mapped *m)
 }
 
 /* Bytes that the capture thread can still fill. */
+static uint64_t file_lead_bytes(const struct mapped_file *f)
+{
+    return atomic_load_explicit(&f->ready, memory_order_relaxed) -
+           atomic_load_explicit(&f->progress, memory_order_acquire);
+}
+
 static uint64_t lead_bytes(const struct mapped *m)
 {
     uint64_t lead = 0;
-    for (unsigned i = 0; i < m->n_pipeline; i++) {
-        const struct mapped_file *f = m->pipeline[i];
-        lead += atomic_load_explicit(&f->ready, memory_order_relaxed) -
-                atomic_load_explicit(&f->progress, memory_order_acquire);
-    }
+    for (unsigned i = 0; i < m->n_pipeline; i++)
+        lead += file_lead_bytes(m->pipeline[i]);
     return lead;
 }
 
@@ -213,26 +220,40 @@ static unsigned pipeline_limit(const struct storage *s)
     return limit;
 }
 
-/* Make the newest file longer, or begin one more. True when something was done. */
+/* The file that should be made longer now, or begun (*begin); NULL when enough is prepared. */
+static struct mapped_file *next_to_prepare(struct storage *s, const struct mapped *m, bool *begin)
+{
+    const uint64_t wanted = s->config.buffer_bytes;
+    struct mapped_file *f = NULL;
+    unsigned i = 0;
+    for (; i < m->n_pipeline && f == NULL; i++) {
+        if (atomic_load_explicit(&m->pipeline[i]->ready, memory_order_relaxed) < m->pipeline[i]->capacity)
+            f = m->pipeline[i];
+    }
+    *begin = false;
+    /* What is prepared behind an unfinished file does not help before that file is full. */
+    uint64_t lead = f != NULL && i == 1 ? file_lead_bytes(f) : lead_bytes(m);
+    if (f != NULL && lead < wanted)
+        return f;
+    bool spare = m->rotates && m->n_pipeline == 1;
+    *begin = m->n_pipeline == 0 ||
+             (m->rotates && m->n_pipeline < pipeline_limit(s) && (spare || (f == NULL && lead < wanted)));
+    return NULL;
+}
+
+/* Make a file longer, or begin one more. True when something was done. */
 static bool prepare(struct storage *s, struct mapped *m)
 {
     if (atomic_load_explicit(&s->failed, memory_order_relaxed))
         return false;
-    struct mapped_file *f = m->n_pipeline > 0 ? m->pipeline[m->n_pipeline - 1] : NULL;
-    bool next_needed = f == NULL || atomic_load_explicit(&f->ready, memory_order_relaxed) == f->capacity ||
-                       (m->rotates && m->n_pipeline == 1 && lead_bytes(m) >= s->config.buffer_bytes);
-    if (!next_needed && lead_bytes(m) >= s->config.buffer_bytes)
+    bool begin;
+    struct mapped_file *f = next_to_prepare(s, m, &begin);
+    if (f == NULL && !begin)
         return false;
-    if (next_needed) {
-        bool wanted = f == NULL || (m->rotates && (m->n_pipeline == 1 || lead_bytes(m) < s->config.buffer_bytes));
-        if (!wanted || m->n_pipeline >= pipeline_limit(s))
-            return false;
-        f = new_file(s, m);
-        if (f == NULL)
-            return false;
-    }
     uint64_t now = now_ns();
-    if (atomic_load_explicit(&m->full, memory_order_relaxed) && now < m->retry_ns && !next_needed)
+    if (atomic_load_explicit(&m->full, memory_order_relaxed) && now < m->retry_ns)
+        return false;
+    if (begin && (f = new_file(s, m)) == NULL)
         return false;
     int error = mapped_file_prepare(f, reserve_bytes(s) + FILE_HEAD_MAX);
     atomic_store_explicit(&m->full, error == ENOSPC, memory_order_relaxed);

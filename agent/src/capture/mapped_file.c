@@ -19,7 +19,7 @@
 #define MADV_COLLAPSE 25
 #endif
 #define PAGE_BYTES 4096ull
-#define STEP_BYTES (2 * HUGE_PAGE_BYTES)
+#define STEP_BYTES (8 * HUGE_PAGE_BYTES)
 #define SMALLEST_STEP_BYTES (64ull << 10)
 
 struct mapped_file *mapped_file_create(const char *path, uint64_t capacity, bool huge)
@@ -76,13 +76,24 @@ static bool lengthen(struct mapped_file *f, uint64_t bytes)
     return true;
 }
 
-/* One huge page at offset. False: not possible here, the caller uses small pages. */
-static bool prepare_huge(struct mapped_file *f, uint64_t offset)
+/*
+ * Huge pages at offset, wherever a whole one fits. One call for all of them, because each call waits for every CPU of the
+ * machine. Returns how many bytes are ready; less than asked for means that small pages are to be used.
+ */
+static uint64_t prepare_huge(struct mapped_file *f, uint64_t offset, uint64_t bytes)
 {
-    if (fallocate(f->fd, 0, (off_t)offset, PAGE_BYTES) != 0)
-        return false;
-    *(volatile uint8_t *)(f->base + offset) = 0;
-    return madvise(f->base + offset, HUGE_PAGE_BYTES, MADV_COLLAPSE) == 0;
+    if (!f->huge || offset % HUGE_PAGE_BYTES != 0)
+        return 0;
+    bytes &= ~(HUGE_PAGE_BYTES - 1);
+    for (uint64_t i = 0; i < bytes; i += HUGE_PAGE_BYTES) {
+        if (fallocate(f->fd, 0, (off_t)(offset + i), PAGE_BYTES) != 0)
+            return 0;
+        *(volatile uint8_t *)(f->base + offset + i) = 0;
+    }
+    if (bytes == 0 || madvise(f->base + offset, bytes, MADV_COLLAPSE) == 0)
+        return bytes;
+    f->huge = false;
+    return 0;
 }
 
 static int prepare_small(struct mapped_file *f, uint64_t offset, uint64_t bytes)
@@ -102,15 +113,8 @@ static int prepare_stretch(struct mapped_file *f, uint64_t offset, uint64_t byte
 {
     if (!lengthen(f, offset + bytes))
         return errno;
-    while (f->huge && bytes >= HUGE_PAGE_BYTES && offset % HUGE_PAGE_BYTES == 0) {
-        if (!prepare_huge(f, offset)) {
-            f->huge = false;
-            break;
-        }
-        offset += HUGE_PAGE_BYTES;
-        bytes -= HUGE_PAGE_BYTES;
-    }
-    return bytes > 0 ? prepare_small(f, offset, bytes) : 0;
+    uint64_t huge = prepare_huge(f, offset, bytes);
+    return bytes > huge ? prepare_small(f, offset + huge, bytes - huge) : 0;
 }
 
 int mapped_file_prepare(struct mapped_file *f, uint64_t least)

@@ -30,7 +30,7 @@ bool mapped_file_reuse(struct mapped_file *f, const char *old_path, const char *
 bool mapped_file_rename(struct mapped_file *f, const char *path);
 
 /*
- * Make the next stretch of the file ready (about 4 MiB; less when the file system is nearly full, but not less than
+ * Make the next stretch of the file ready (about 16 MiB; less when the file system is nearly full, but not less than
  * least_bytes in a file that has nothing yet). Returns 0, or an errno: ENOSPC when nothing could be added.
  */
 int mapped_file_prepare(struct mapped_file *f, uint64_t least_bytes);

@@ -161,8 +161,11 @@ void session_monitor(struct session *s, int signal_fd)
                 metrics_write(s, o->metrics_file);
             notify_watchdog();
         }
+        if (o->warm_up_ns != 0 && s->warm.monotonic_ns == 0 && now - t.start >= o->warm_up_ns)
+            session_progress(s, &s->warm);
         s->stop_reason = finished(s, &t, now);
     }
+    session_progress(s, &s->last);
     /* From here on a second signal kills: the first one is being obeyed. */
     sigset_t set;
     sigemptyset(&set);

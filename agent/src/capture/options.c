@@ -16,7 +16,7 @@ enum {
     OPT_CHUNK, OPT_FLUSH, OPT_FSYNC, OPT_NO_URING, OPT_NO_MAPPED_HUGE, OPT_WHEN_FULL, OPT_LCORES, OPT_ISA,
     OPT_IDLE_SLEEP, OPT_BURST, OPT_RX_DESC, OPT_MTU, OPT_NO_PROMISC, OPT_REQUIRE_PROMISC, OPT_HUGE, OPT_STAMPS, OPT_TAI,
     OPT_DURATION, OPT_PACKETS, OPT_STOP_IDLE, OPT_WAIT_LINK, OPT_READY, OPT_METRICS, OPT_PIPE, OPT_STATS, OPT_JSON,
-    OPT_FAIL_ON_LOSS, OPT_DIRECT, OPT_MMAP, OPT_NULL,
+    OPT_FAIL_ON_LOSS, OPT_WARM_UP, OPT_DIRECT, OPT_MMAP, OPT_NULL,
 };
 
 static const struct option long_options[] = {
@@ -56,6 +56,7 @@ static const struct option long_options[] = {
     {"stamps", required_argument, NULL, OPT_STAMPS},
     {"tai", no_argument, NULL, OPT_TAI},
     {"duration", required_argument, NULL, OPT_DURATION},
+    {"warm-up", required_argument, NULL, OPT_WARM_UP},
     {"packets", required_argument, NULL, OPT_PACKETS},
     {"stop-idle", required_argument, NULL, OPT_STOP_IDLE},
     {"wait-link", required_argument, NULL, OPT_WAIT_LINK},
@@ -218,6 +219,9 @@ static void parse_run_option(int c, struct capture_options *o)
     switch (c) {
     case OPT_DURATION:
         o->duration_ns = duration("duration", optarg);
+        break;
+    case OPT_WARM_UP:
+        o->warm_up_ns = duration("warm-up", optarg);
         break;
     case OPT_PACKETS:
         o->packets = number("packets", optarg, 1, INT64_MAX);

@@ -49,6 +49,7 @@ struct capture_options {
     bool tai;
 
     uint64_t duration_ns; /* 0: until a signal */
+    uint64_t warm_up_ns;  /* the report tells apart what came after it */
     uint64_t packets;     /* 0: no limit */
     uint64_t stop_idle_ns;
     uint32_t wait_link_ms;

@@ -42,6 +42,7 @@ static const char help[] =
     "\n"
     "run:\n"
     "      --duration TIME      stop after TIME; --packets N: after N stored; --stop-idle TIME: when nothing came for TIME\n"
+    "      --warm-up TIME       report what came after TIME separately, too\n"
     "      --ready-file FILE    written once packets would be stored\n"
     "      --stats-interval T   a line with the counters every T\n"
     "      --metrics-file FILE  counters in OpenMetrics format, renewed every second\n"

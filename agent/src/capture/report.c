@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 void session_snapshot(struct session *s, unsigned queue, struct queue_snapshot *out)
 {
@@ -20,6 +21,24 @@ void session_total(struct session *s, struct queue_snapshot *out)
         struct queue_snapshot one;
         session_snapshot(s, i, &one);
         snapshot_add(out, &one);
+    }
+}
+
+void session_progress(struct session *s, struct progress *out)
+{
+    struct queue_snapshot t;
+    session_total(s, &t);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    *out = (struct progress){
+        .monotonic_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
+        .received = t.received,
+        .stored = t.stored,
+    };
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        out->capture_cpu_ns += worker_cpu_ns(s->workers[i]);
+        if (s->storage_threads[i] != NULL)
+            out->storage_cpu_ns += storage_thread_cpu_ns(s->storage_threads[i]);
     }
 }
 
@@ -114,6 +133,15 @@ void session_json(struct session *s, struct json *j)
     json_object(j, "total");
     snapshot_visit(&total, json_counter, j);
     json_object_end(j);
+    if (s->options.warm_up_ns != 0) {
+        json_object(j, "after_warm_up");
+        json_u64(j, "wall_ns", s->last.monotonic_ns - s->warm.monotonic_ns);
+        json_u64(j, "received", s->last.received - s->warm.received);
+        json_u64(j, "stored", s->last.stored - s->warm.stored);
+        json_u64(j, "capture_cpu_ns", s->last.capture_cpu_ns - s->warm.capture_cpu_ns);
+        json_u64(j, "storage_cpu_ns", s->last.storage_cpu_ns - s->warm.storage_cpu_ns);
+        json_object_end(j);
+    }
     json_object(j, "clock");
     json_string(j, "follows", s->options.tai ? "TAI" : "REALTIME");
     json_double(j, "tsc_hz", s->discipline.ticks_per_ns * 1e9);

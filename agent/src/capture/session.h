@@ -11,6 +11,13 @@
 
 #define MAX_QUEUES 256u
 
+/* How far a capture has come, and what it cost. */
+struct progress {
+    uint64_t monotonic_ns;
+    uint64_t received, stored;
+    uint64_t capture_cpu_ns, storage_cpu_ns;
+};
+
 /* Everything of one capture. The main thread owns it; threads get pointers to their own parts. */
 struct session {
     struct capture_options options;
@@ -33,6 +40,7 @@ struct session {
     struct discipline discipline;
     uint64_t start_ns, end_ns; /* wall clock: ready, and stopped */
     uint64_t capture_cpu_ns, storage_cpu_ns;
+    struct progress warm, last; /* at the end of --warm-up, and when the capture was told to stop */
     const char *stop_reason;
     uint64_t port_restarts;
     uint64_t link_gap_ns; /* time without link, all ports together */
@@ -51,6 +59,7 @@ void monitor_killed(int signal_number);
 /* report.c */
 void session_snapshot(struct session *s, unsigned queue, struct queue_snapshot *out);
 void session_total(struct session *s, struct queue_snapshot *out);
+void session_progress(struct session *s, struct progress *out);
 uint64_t session_nic_losses(struct session *s);
 void session_json(struct session *s, struct json *j);
 void report_final(struct session *s); /* where --json says, or a table on stdout */

@@ -19,6 +19,7 @@ struct storage_thread {
     _Atomic bool finish;
     bool started;
     int cpu;
+    clockid_t cpu_clock;
     uint64_t cpu_ns;
     char name[16];
 };
@@ -63,6 +64,14 @@ static void close_all(struct storage_thread *t)
     }
 }
 
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec t;
+    if (clock_gettime(id, &t) != 0)
+        return 0;
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 static void *run(void *arg)
 {
     struct storage_thread *t = arg;
@@ -83,9 +92,7 @@ static void *run(void *arg)
             wake_wait(&t->wake, IDLE_WAIT_US);
     }
     close_all(t);
-    struct timespec cpu;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-    t->cpu_ns = (uint64_t)cpu.tv_sec * 1000000000 + (uint64_t)cpu.tv_nsec;
+    t->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     return NULL;
 }
 
@@ -96,6 +103,7 @@ void storage_thread_start(struct storage_thread *t, const char *name, int cpu)
     int rc = pthread_create(&t->thread, NULL, run, t);
     if (rc != 0)
         die(EXIT_INTERNAL, "cannot start a storage thread", errno_text(rc), NULL);
+    pthread_getcpuclockid(t->thread, &t->cpu_clock);
     t->started = true;
 }
 
@@ -105,11 +113,12 @@ void storage_thread_finish(struct storage_thread *t)
     wake_up(&t->wake);
     if (t->started)
         pthread_join(t->thread, NULL);
+    t->started = false;
     for (unsigned i = 0; i < t->n_storages; i++)
         t->storages[i]->ops->destroy(t->storages[i]);
 }
 
 uint64_t storage_thread_cpu_ns(const struct storage_thread *t)
 {
-    return t->cpu_ns;
+    return t->started ? clock_ns(t->cpu_clock) : t->cpu_ns;
 }

@@ -95,6 +95,6 @@ void storage_thread_add(struct storage_thread *t, struct storage *s); /* before 
 void storage_thread_start(struct storage_thread *t, const char *name, int cpu /* -1: anywhere */);
 /* All capture threads have called end(): write what is left, close the files, join. */
 void storage_thread_finish(struct storage_thread *t);
-uint64_t storage_thread_cpu_ns(const struct storage_thread *t); /* valid after finish */
+uint64_t storage_thread_cpu_ns(const struct storage_thread *t); /* CPU time used so far */
 
 #endif

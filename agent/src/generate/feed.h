@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NFVCAP_FEED_H
+#define NFVCAP_FEED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frame.h"
+#include "offline/reader.h"
+#include "sizes.h"
+
+/*
+ * Where the frames come from: numbered ones made here, or those of a file. A frame is first looked at (how long is
+ * it, when is it due), then written; sizes are without frame check sequence.
+ */
+struct feed {
+    struct frame_layout layout;
+    uint32_t room; /* the largest frame that can be sent */
+
+    /* Numbered frames: packet k belongs to flow k mod n_flows and has number first + k div n_flows. */
+    struct sizes sizes;
+    uint32_t n_flows;
+    uint32_t flow; /* of the next frame */
+    uint64_t seq;  /* of the next frame */
+
+    /* A file, over and over. */
+    const char *path; /* NULL: numbered frames */
+    int fd;
+    bool renumber; /* frames of the file that are numbered get new numbers and times */
+    uint64_t *next_seq; /* of each flow, while renumbering */
+    struct reader reader;
+    struct record_batch batch;
+    unsigned at;
+    uint64_t taken;  /* frames written in this round */
+    uint64_t rounds; /* how often the file has been sent whole */
+    uint64_t last_ns;
+    uint64_t too_long; /* frames that were left out */
+    uint64_t cut;      /* frames sent as short as they were captured */
+    uint64_t padded;   /* frames shorter than 60 bytes, filled up with zeros */
+    uint64_t foreign;  /* while renumbering: frames without number, sent as they are */
+};
+
+void feed_numbered(struct feed *f, const struct sizes *sizes, uint32_t n_flows, uint64_t first);
+
+/* NULL, or what is wrong with the file. `first` is the number of the first frame of each flow if renumbered. */
+const char *feed_file(struct feed *f, const char *path, bool renumber, uint64_t first);
+
+/* Size of the next frame, and the time that lies between it and the one before; 0: there is none, see feed_why. */
+uint32_t feed_look(struct feed *f, uint64_t *gap_ns);
+
+/* Writes that frame, of the size that feed_look() said, and moves on. */
+void feed_write(struct feed *f, uint8_t *to, uint32_t size, uint64_t time_ns);
+
+/* Why feed_look() said 0. */
+const char *feed_why(const struct feed *f);
+void feed_close(struct feed *f);
+
+#endif

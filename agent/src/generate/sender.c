@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sender.h"
+
+#include <time.h>
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+
+#include "error.h"
+
+#define POOL_MBUFS 8191u
+#define POOL_CACHE 256u
+#define SLEEP_AHEAD_NS 100000u /* a sleep may end so much too late */
+#define STALL_NS 10e9 /* a port that takes nothing for so long is given up, */
+#define DRAIN_NS 1e9  /* and sooner when the run is over anyway */
+
+struct burst {
+    struct rte_mbuf *mbuf[BURST_MAX];
+    unsigned n_mbufs; /* ready to be filled */
+    uint32_t size;    /* of the frame that comes next; 0: not looked at yet */
+};
+
+uint32_t sender_room(uint32_t largest)
+{
+    uint32_t room = RTE_ALIGN_CEIL(largest, 64);
+
+    return (room < RTE_MBUF_DEFAULT_DATAROOM ? RTE_MBUF_DEFAULT_DATAROOM : room) + RTE_PKTMBUF_HEADROOM;
+}
+
+uint64_t sender_memory_bytes(uint32_t room)
+{
+    return (uint64_t)(POOL_MBUFS + 1) * (room + sizeof(struct rte_mbuf) + 192) + (4u << 20);
+}
+
+void sender_make_pool(struct sender *s, uint32_t room)
+{
+    s->pool = rte_pktmbuf_pool_create("generate", POOL_MBUFS, POOL_CACHE, 0, (uint16_t)room, s->port->socket);
+    if (s->pool == NULL)
+        die(EXIT_USAGE, "no memory for packet buffers", rte_strerror(rte_errno),
+            "reserve more huge pages on the port's NUMA node");
+}
+
+/* Nothing is due for so long: sleep if that is long enough to wake up in time. */
+static void idle(const struct sender *s, uint64_t ticks)
+{
+    double ns = (double)ticks / s->ticks_per_ns;
+
+    if (ns < 2.0 * SLEEP_AHEAD_NS) {
+        rte_pause();
+        return;
+    }
+    ns = ns > 1e8 ? 1e8 : ns - SLEEP_AHEAD_NS; /* look at the stop flag ten times a second */
+
+    struct timespec pause = {.tv_nsec = (long)ns};
+
+    nanosleep(&pause, NULL);
+}
+
+/* Fills as many buffers as are due; 0 with s->feed_failed set when there is no next frame. */
+static unsigned fill(struct sender *s, struct burst *b, uint64_t now, uint64_t time_ns, uint64_t limit)
+{
+    const struct generate_options *o = s->options;
+    unsigned n = 0;
+
+    while (n < b->n_mbufs && n < limit) {
+        struct rte_mbuf *m = b->mbuf[n];
+
+        if (b->size == 0) {
+            uint64_t gap_ns;
+
+            b->size = feed_look(&s->feed, &gap_ns);
+            if (s->feed.rounds >= o->rounds)
+                b->size = 0;
+            else if (b->size == 0)
+                s->feed_failed = true;
+            if (b->size == 0)
+                break;
+            if (o->rate.kind == RATE_FILE)
+                pace_wait(&s->pace, gap_ns, s->ticks_per_ns);
+        }
+        if (!pace_is_due(&s->pace, now))
+            break;
+        feed_write(&s->feed, rte_pktmbuf_mtod(m, uint8_t *), b->size, time_ns);
+        m->data_len = (uint16_t)b->size;
+        m->pkt_len = b->size;
+        if (o->rate.kind != RATE_FILE)
+            pace_took(&s->pace, b->size + FRAME_FCS_LEN);
+        b->size = 0;
+        n++;
+    }
+    return n;
+}
+
+/* Hands n frames over, however often the driver has to be asked; fewer only if it takes no more for seconds. */
+static unsigned hand_over(struct sender *s, struct burst *b, unsigned n, uint64_t end)
+{
+    uint64_t progress = __rdtsc();
+    unsigned done = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        s->sent_bytes += b->mbuf[i]->pkt_len;
+    while (done < n) {
+        uint16_t taken = rte_eth_tx_burst(s->port->id, 0, b->mbuf + done, (uint16_t)(n - done));
+        uint64_t now;
+        bool over;
+
+        done += taken;
+        if (done == n)
+            break;
+        now = __rdtsc();
+        if (taken != 0)
+            progress = now;
+        over = now >= end || atomic_load_explicit(&s->stop, memory_order_relaxed);
+        if ((double)(now - progress) > (over ? DRAIN_NS : STALL_NS) * s->ticks_per_ns)
+            break;
+        s->full++;
+        rte_pause();
+    }
+    for (unsigned i = done; i < n; i++) {
+        s->sent_bytes -= b->mbuf[i]->pkt_len;
+        s->unsent++;
+        rte_pktmbuf_free(b->mbuf[i]);
+    }
+    s->sent += done;
+    s->bursts++;
+    s->burst_max = n > s->burst_max ? n : s->burst_max;
+    return done;
+}
+
+/* Tops up the empty buffers; false when there is none at all. */
+static bool refill(struct sender *s, struct burst *b)
+{
+    unsigned want = s->options->burst - b->n_mbufs;
+
+    if (want != 0 && rte_pktmbuf_alloc_bulk(s->pool, b->mbuf + b->n_mbufs, want) == 0)
+        b->n_mbufs += want;
+    if (b->n_mbufs != 0)
+        return true;
+    s->no_mbuf++;
+    rte_eth_tx_done_cleanup(s->port->id, 0, 0); /* or the driver keeps the sent ones until the ring is full */
+    return false;
+}
+
+/* Sends one burst; false when the work is done. */
+static bool step(struct sender *s, struct burst *b, uint64_t now, uint64_t end, struct clock_line *line,
+                 uint32_t *generation)
+{
+    uint64_t left = s->options->count - s->sent;
+    uint64_t time_ns;
+    unsigned n;
+
+    clock_follow(s->clock, generation, line);
+    time_ns = clock_line_ns(line, now) + (uint64_t)line->step_ns;
+    n = fill(s, b, now, time_ns, left);
+    if (n == 0)
+        return b->size != 0; /* else the feed has ended */
+    if (s->bursts == 0)
+        s->first_ns = time_ns;
+    s->last_ns = time_ns;
+    if (hand_over(s, b, n, end) < n)
+        return false;
+    b->n_mbufs -= n;
+    for (unsigned i = 0; i < b->n_mbufs; i++)
+        b->mbuf[i] = b->mbuf[i + n];
+    return s->sent < s->options->count;
+}
+
+void sender_run(struct sender *s)
+{
+    const struct generate_options *o = s->options;
+    struct burst burst = {0};
+    struct clock_line line = {0};
+    uint32_t generation = 0;
+    uint64_t start = __rdtsc(), end = UINT64_MAX, now;
+    bool more = true;
+
+    if (o->duration_ns != UINT64_MAX)
+        end = start + (uint64_t)((double)o->duration_ns * s->ticks_per_ns);
+    pace_start(&s->pace, &o->rate, o->burst, s->ticks_per_ns, s->link_mbps, start);
+    while (more && !atomic_load_explicit(&s->stop, memory_order_relaxed)) {
+        if (!refill(s, &burst))
+            continue;
+        now = __rdtsc();
+        if (now >= end)
+            break;
+        if (pace_begin_burst(&s->pace, now))
+            more = step(s, &burst, now, end, &line, &generation);
+        else
+            idle(s, pace_ticks_left(&s->pace, now));
+    }
+    rte_pktmbuf_free_bulk(burst.mbuf, burst.n_mbufs);
+    atomic_store(&s->ended, true);
+}
