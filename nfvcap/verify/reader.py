@@ -168,7 +168,7 @@ def start_commands(snapshot: Snapshot, wanted: dict[str, set[str]]) -> None:
     units |= {unit[: -len(".service")] + ".socket" for unit in wanted["units"] if unit.endswith(".service")}
     snapshot.start("units", ["systemctl", "show", "--no-pager", "-p", UNIT_PROPERTIES, "--", *sorted(units)])
     journal = ["journalctl", "-q", "--no-pager", "-b", "-p", "err", "-n", "50", "-o", "json", "-u", "nfvcap-*"]
-    snapshot.start("journal", [*journal, "--output-fields", "MESSAGE,_SYSTEMD_INVOCATION_ID,INVOCATION_ID,UNIT"])
+    snapshot.start("journal", [*journal, "--output-fields", "MESSAGE,_SYSTEMD_INVOCATION_ID"])
     snapshot.start("links", ["ip", "-j", "-d", "link", "show"])
     snapshot.start("addresses", ["ip", "-j", "addr", "show"])
     packages = sorted(wanted["packages"])

@@ -24,12 +24,16 @@ class Unit:
     triggered_by: tuple[str, ...]
     main_pid: int
     invocation: str
-    program: str  # first program of ExecStart, "" without one
+    programs: tuple[str, ...]  # absolute paths in the command line of ExecStart: interpreter, script
     environment: str
 
     @property
     def exists(self) -> bool:
         return self.load == "loaded"
+
+    @property
+    def failed(self) -> bool:
+        return self.active == "failed" or self.result not in {"", "success"}
 
     @property
     def starts_at_boot(self) -> bool:
@@ -51,7 +55,7 @@ def units(snapshot: Snapshot) -> dict[str, Unit]:
 
 
 def _unit(fields: dict[str, str]) -> Unit:
-    program = re.search(r"path=(\S+)", fields.get("ExecStart", ""))
+    command = re.search(r"argv\[\]=(.*?) ;", fields.get("ExecStart", ""))
     return Unit(
         name=fields["Id"],
         load=fields.get("LoadState", ""),
@@ -62,7 +66,7 @@ def _unit(fields: dict[str, str]) -> Unit:
         triggered_by=tuple(fields.get("TriggeredBy", "").split()),
         main_pid=int(fields.get("MainPID") or 0),
         invocation=fields.get("InvocationID", ""),
-        program=program[1] if program else "",
+        programs=tuple(word for word in command[1].split() if word.startswith("/")) if command else (),
         environment=fields.get("Environment", ""),
     )
 

@@ -141,7 +141,7 @@ def unit(name: str, **extra: str) -> str:
 
 
 def units() -> str:
-    start = "{ path=/usr/local/lib/nfvcap/nfvcap-restore ; argv[]=/usr/local/lib/nfvcap/nfvcap-restore x ; }"
+    start = "{ path=/usr/bin/python3 ; argv[]=/usr/bin/python3 -IB /usr/local/lib/nfvcap/nfvcap-restore x ; pid=0 }"
     return "\n".join([
         unit("irqbalance.service", MainPID="555", InvocationID="ba1a"),
         unit("libvirtd.service", ActiveState="inactive", SubState="dead", TriggeredBy="libvirtd.socket"),
