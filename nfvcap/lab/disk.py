@@ -72,11 +72,14 @@ def build(tree: Path, disk: Path) -> None:
 
 def _system_partition(tools: Toolbox, scratch: Path) -> Path:
     """A FAT file system with GRUB at the place where firmware looks on a disk that it does not know."""
-    loader, partition = scratch / "BOOTX64.EFI", scratch / "esp.img"
+    loader, partition, early = scratch / "BOOTX64.EFI", scratch / "esp.img", scratch / "early.cfg"
+    # The reader of the embedded configuration knows no comments.
+    recipe = (RECIPE / "grub-early.cfg").read_text(encoding="utf-8").splitlines(keepends=True)
+    early.write_text("".join(line for line in recipe if not line.startswith("#")), encoding="utf-8")
     run(
         tools.argv(
             "usr/bin/grub-mkimage", "-O", "x86_64-efi", "-d", tools.path("usr/lib/grub/x86_64-efi"),
-            "-p", "/boot/grub", "-c", RECIPE / "grub-early.cfg", "-o", loader, *_GRUB_MODULES,
+            "-p", "/boot/grub", "-c", early, "-o", loader, *_GRUB_MODULES,
         ),
         timeout_s=_TIMEOUT_S,
     )  # fmt: skip
@@ -88,6 +91,7 @@ def _system_partition(tools: Toolbox, scratch: Path) -> Path:
         # mtools reads a configuration of the machine that may forbid what is wanted here.
         run(tools.argv("usr/bin/mtools", "-c", *words), timeout_s=_TIMEOUT_S, env={"MTOOLSRC": "/dev/null"})
     loader.unlink()
+    early.unlink()
     return partition
 
 

@@ -10,7 +10,9 @@ import pytest
 from nfvcap.lab import qemu
 
 
-def stand_in(path: Path, version: str = "10.0.13", devices: str = 'name "igb", bus PCI', probe: str = "exit 33") -> list[str]:
+def stand_in(
+    path: Path, version: str = "10.0.13", devices: str = 'name "igb", bus PCI', probe: str = "exit 33"
+) -> list[str]:
     path.write_text(
         f"""#!/bin/sh
 case "$*" in
