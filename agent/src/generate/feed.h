@@ -10,8 +10,8 @@
 #include "sizes.h"
 
 /*
- * Where the frames come from: numbered ones made here, or those of a file. A frame is first looked at (how long is
- * it, when is it due), then written; sizes are without frame check sequence.
+ * Where the frames come from: numbered ones made here, or those of a file. A frame is first looked at (how
+ * long is it, when is it due), then written; sizes are without frame check sequence.
  */
 struct feed {
     struct frame_layout layout;
@@ -26,7 +26,7 @@ struct feed {
     /* A file, over and over. */
     const char *path; /* NULL: numbered frames */
     int fd;
-    bool renumber; /* frames of the file that are numbered get new numbers and times */
+    bool renumber;      /* frames of the file that are numbered get new numbers and times */
     uint64_t *next_seq; /* of each flow, while renumbering */
     struct reader reader;
     struct record_batch batch;
@@ -42,10 +42,12 @@ struct feed {
 
 void feed_numbered(struct feed *f, const struct sizes *sizes, uint32_t n_flows, uint64_t first);
 
-/* NULL, or what is wrong with the file. `first` is the number of the first frame of each flow if renumbered. */
+/* NULL, or what is wrong with the file. `first` is the number of the first frame of each flow if renumbered.
+ */
 const char *feed_file(struct feed *f, const char *path, bool renumber, uint64_t first);
 
-/* Size of the next frame, and the time that lies between it and the one before; 0: there is none, see feed_why. */
+/* Size of the next frame, and the time that lies between it and the one before; 0: there is none, see
+ * feed_why. */
 uint32_t feed_look(struct feed *f, uint64_t *gap_ns);
 
 /* Writes that frame, of the size that feed_look() said, and moves on. */

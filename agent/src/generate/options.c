@@ -13,23 +13,31 @@
 static const char help[] =
     "usage: nfvcap-agent generate --port SPEC [--size SIZES | --replay FILE] [OPTION]...\n"
     "\n"
-    "Sends numbered frames (or the frames of a file) at a precise rate and says what it really sent. nfvcap-agent\n"
-    "check recounts them from the files of whoever captured them. Sizes are those of the wire, with the 4 bytes of\n"
+    "Sends numbered frames (or the frames of a file) at a precise rate and says what it really sent. "
+    "nfvcap-agent\n"
+    "check recounts them from the files of whoever captured them. Sizes are those of the wire, with the 4 "
+    "bytes of\n"
     "the frame check sequence, which the port adds itself.\n"
     "\n"
     "  --port SPEC         where to: a PCI address, vdev:NAME,ARGS, af_packet:IFACE, af_xdp:IFACE\n"
-    "  --size SIZES        64 (default), 965, 64,128,1518 (in turn), imix (7 x 64, 4 x 594, 1 x 1518), genome or\n"
-    "                      genome:LETTERS (RFC 6985: a 64, b 128, c 256, d 512, e 1024, f 1280, g 1518, h 2112,\n"
+    "  --size SIZES        64 (default), 965, 64,128,1518 (in turn), imix (7 x 64, 4 x 594, 1 x 1518), "
+    "genome or\n"
+    "                      genome:LETTERS (RFC 6985: a 64, b 128, c 256, d 512, e 1024, f 1280, g 1518, h "
+    "2112,\n"
     "                      i 9000, j 16000; default aaafg)\n"
-    "  --replay FILE       the frames of a pcap or pcapng file, over and over until --count, --duration or --rounds\n"
+    "  --replay FILE       the frames of a pcap or pcapng file, over and over until --count, --duration or "
+    "--rounds\n"
     "  --rounds N          send the file so often (default 1 unless --count or --duration is given)\n"
-    "  --renumber          numbered frames of the file get new numbers and times; others are sent as they are\n"
-    "  --rate RATE         line (default), max, 1.5 or 1.5Mpps, 300kpps, 2000pps, file (at the file's own times)\n"
+    "  --renumber          numbered frames of the file get new numbers and times; others are sent as they "
+    "are\n"
+    "  --rate RATE         line (default), max, 1.5 or 1.5Mpps, 300kpps, 2000pps, file (at the file's own "
+    "times)\n"
     "  --count N           stop after N frames (10M, 1G)\n"
     "  --duration T        stop after T (10s, 500ms, 2m)\n"
     "  --flows N           spread over N flows in turn, 1 to 65536 (default 1): each counts from --first\n"
     "  --first N           number of the first frame of each flow (default 0)\n"
-    "  --seed N            send each round of several sizes in an order of its own, the same for the same seed\n"
+    "  --seed N            send each round of several sizes in an order of its own, the same for the same "
+    "seed\n"
     "  --vlan ID[,ID]      tag the frames; of two, the first is the outer one (802.1ad)\n"
     "  --dst-mac MAC  --src-mac MAC  --dst-ip ADDRESS\n"
     "  --burst N           frames handed to the driver at once at most, 1 to 64 (default 32)\n"
@@ -38,13 +46,33 @@ static const char help[] =
     "  --huge-pages auto|require|off\n"
     "  --json              say what was sent as JSON\n"
     "\n"
-    "A run that falls behind by more than a burst does not make up for it: the schedule slips, and is reported.\n"
-    "Exit codes: 0 all sent; 2 wrong use or unusable port; 4 the file is damaged; 5 the port did not take all\n"
+    "A run that falls behind by more than a burst does not make up for it: the schedule slips, and is "
+    "reported.\n"
+    "Exit codes: 0 all sent; 2 wrong use or unusable port; 4 the file is damaged; 5 the port did not take "
+    "all\n"
     "frames; 130 interrupted.\n";
 
 enum {
-    PORT = 256, SIZE, REPLAY, ROUNDS, RENUMBER, RATE, COUNT, DURATION, FLOWS, FIRST, SEED, VLAN, DST_MAC, SRC_MAC,
-    DST_IP, BURST, LINK_MBPS, CPU, HUGE_PAGES, JSON,
+    PORT = 256,
+    SIZE,
+    REPLAY,
+    ROUNDS,
+    RENUMBER,
+    RATE,
+    COUNT,
+    DURATION,
+    FLOWS,
+    FIRST,
+    SEED,
+    VLAN,
+    DST_MAC,
+    SRC_MAC,
+    DST_IP,
+    BURST,
+    LINK_MBPS,
+    CPU,
+    HUGE_PAGES,
+    JSON,
 };
 
 static const struct option options[] = {
@@ -74,7 +102,8 @@ static const struct option options[] = {
 
 static _Noreturn void wrong(const char *option, const char *value, const char *why)
 {
-    die(EXIT_USAGE, text("--%s %s is not usable", option, value), why, "nfvcap-agent generate --help says what is");
+    die(EXIT_USAGE, text("--%s %s is not usable", option, value), why,
+        "nfvcap-agent generate --help says what is");
 }
 
 static uint64_t number(const char *option, const char *value, uint64_t min, uint64_t max)
@@ -82,7 +111,8 @@ static uint64_t number(const char *option, const char *value, uint64_t min, uint
     uint64_t n;
 
     if (!parse_count(value, &n) || n < min || n > max)
-        wrong(option, value, text("a number from %llu to %llu is wanted", (unsigned long long)min, (unsigned long long)max));
+        wrong(option, value,
+              text("a number from %llu to %llu is wanted", (unsigned long long)min, (unsigned long long)max));
     return n;
 }
 
@@ -91,7 +121,8 @@ static void parse_mac(const char *option, const char *value, uint8_t mac[6])
     unsigned byte[6];
     char end;
 
-    if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4], &byte[5], &end) != 6)
+    if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4], &byte[5],
+               &end) != 6)
         wrong(option, value, "a MAC address looks like 02:00:00:00:00:01");
     for (unsigned i = 0; i < 6; i++)
         mac[i] = (uint8_t)byte[i];

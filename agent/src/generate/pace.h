@@ -23,26 +23,26 @@ struct rate {
 const char *rate_parse(struct rate *rate, const char *text);
 
 /*
- * A schedule: each frame has its time, in TSC ticks with 32 binary places, that of its predecessor plus an interval.
- * Frames whose time has come may go, a burst of them at most. Whoever comes so late that more than a burst is
- * due does not make up for it: the schedule slips, and says by how much.
+ * A schedule: each frame has its time, in TSC ticks with 32 binary places, that of its predecessor plus an
+ * interval. Frames whose time has come may go, a burst of them at most. Whoever comes so late that more than
+ * a burst is due does not make up for it: the schedule slips, and says by how much.
  */
 struct pace {
     bool paced;
     unsigned burst;
-    unsigned __int128 next; /* ticks << 32 */
-    unsigned __int128 interval; /* after the last frame */
+    unsigned __int128 next;            /* ticks << 32 */
+    unsigned __int128 interval;        /* after the last frame */
     unsigned __int128 packet_interval; /* RATE_PACKETS: constant */
-    unsigned __int128 slack;    /* RATE_FILE: so late is not yet too late */
-    double ticks_per_byte;      /* RATE_LINE */
+    unsigned __int128 slack;           /* RATE_FILE: so late is not yet too late */
+    double ticks_per_byte;             /* RATE_LINE */
     uint64_t slips;
     uint64_t slipped_ticks;
     uint64_t lag_max_ticks; /* how late the first frame of a burst was, slips included */
 };
 
 /* link_mbps is for RATE_LINE only and must not be 0 then. */
-void pace_start(struct pace *p, const struct rate *rate, unsigned burst, double ticks_per_ns, uint32_t link_mbps,
-                uint64_t now);
+void pace_start(struct pace *p, const struct rate *rate, unsigned burst, double ticks_per_ns,
+                uint32_t link_mbps, uint64_t now);
 
 /* Call it before each burst: true if at least one frame is due. */
 bool pace_begin_burst(struct pace *p, uint64_t now);

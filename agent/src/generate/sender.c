@@ -13,8 +13,8 @@
 #define POOL_MBUFS 8191u
 #define POOL_CACHE 256u
 #define SLEEP_AHEAD_NS 100000u /* a sleep may end so much too late */
-#define STALL_NS 10e9 /* a port that takes nothing for so long is given up, */
-#define DRAIN_NS 1e9  /* and sooner when the run is over anyway */
+#define STALL_NS 10e9          /* a port that takes nothing for so long is given up, */
+#define DRAIN_NS 1e9           /* and sooner when the run is over anyway */
 
 struct burst {
     struct rte_mbuf *mbuf[BURST_MAX];
@@ -93,7 +93,8 @@ static unsigned fill(struct sender *s, struct burst *b, uint64_t now, uint64_t t
     return n;
 }
 
-/* Hands n frames over, however often the driver has to be asked; fewer only if it takes no more for seconds. */
+/* Hands n frames over, however often the driver has to be asked; fewer only if it takes no more for seconds.
+ */
 static unsigned hand_over(struct sender *s, struct burst *b, unsigned n, uint64_t end)
 {
     uint64_t progress = __rdtsc();

@@ -11,7 +11,8 @@
 #include "options.h"
 #include "port.h"
 
-/* The thread that sends, and what it has counted. It alone writes the counters; read them when it has ended. */
+/* The thread that sends, and what it has counted. It alone writes the counters; read them when it has ended.
+ */
 struct sender {
     const struct generate_options *options;
     struct port *port;
@@ -29,8 +30,8 @@ struct sender {
     uint64_t unsent;     /* made and numbered, but not taken by the driver before the end */
     uint64_t bursts;
     uint64_t burst_max;
-    uint64_t full;    /* calls that found the port's ring full */
-    uint64_t no_mbuf; /* calls that found no free packet buffer */
+    uint64_t full;              /* calls that found the port's ring full */
+    uint64_t no_mbuf;           /* calls that found no free packet buffer */
     uint64_t first_ns, last_ns; /* of the first and of the last burst */
     bool feed_failed;
 };

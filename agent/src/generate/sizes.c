@@ -11,7 +11,7 @@ static const struct {
     char letter;
     uint32_t wire;
 } genome[] = {
-    {'a', 64},   {'b', 128},  {'c', 256},  {'d', 512},  {'e', 1024},  {'f', 1280},
+    {'a', 64},   {'b', 128},  {'c', 256},  {'d', 512},   {'e', 1024}, {'f', 1280},
     {'g', 1518}, {'h', 2112}, {'i', 9000}, {'j', 16000}, {'z', 1518},
 };
 
@@ -66,8 +66,8 @@ const char *sizes_parse(struct sizes *s, const char *how, uint32_t smallest, uin
         wrong = parse_list(s, how);
     for (unsigned i = 0; wrong == NULL && i < s->n; i++)
         if (s->wire[i] < smallest || s->wire[i] > largest)
-            wrong = text("%u bytes: a frame has %u to %u here, with its frame check sequence", s->wire[i], smallest,
-                         largest);
+            wrong = text("%u bytes: a frame has %u to %u here, with its frame check sequence", s->wire[i],
+                         smallest, largest);
     return wrong;
 }
 
