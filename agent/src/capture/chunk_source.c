@@ -25,13 +25,10 @@ static void set_limit(struct storage *s, const struct chunk *chunk)
     s->window.limit = chunk->data + limit;
 }
 
-static bool begin_chunk(struct storage *s)
+static void fill_from(struct storage *s, struct chunk *chunk)
 {
     struct chunked *k = s->engine;
     struct chunk_source *c = &k->source;
-    struct chunk *chunk = take_empty(k);
-    if (chunk == NULL)
-        return false;
     chunk->begins_file = c->begin_file;
     chunk->ends_file = chunk->partial = false;
     if (c->begin_file) {
@@ -50,6 +47,14 @@ static bool begin_chunk(struct storage *s)
     c->current = chunk;
     s->window.cur = chunk->data + chunk->length;
     set_limit(s, chunk);
+}
+
+static bool begin_chunk(struct storage *s)
+{
+    struct chunk *chunk = take_empty(s->engine);
+    if (chunk == NULL)
+        return false;
+    fill_from(s, chunk);
     return true;
 }
 
@@ -130,6 +135,9 @@ void chunk_source_flush(struct storage *s)
 void chunk_source_end(struct storage *s)
 {
     struct chunked *k = s->engine;
+    /* Without a free chunk the tail of the file would stay behind: a small one is kept for this. */
+    if (k->source.current == NULL && !k->source.begin_file)
+        fill_from(s, &k->last);
     if (k->source.current != NULL)
         submit(s, true, false);
 }

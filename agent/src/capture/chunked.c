@@ -18,6 +18,7 @@
 #define WRITES_UNDER_WAY 8
 #define FULL_RETRY_NS 100000000ull
 #define MIN_CHUNKS 4
+#define LAST_CHUNK_BYTES (2 * BLOCK_BYTES)
 
 static uint64_t clock_ns(clockid_t id)
 {
@@ -37,7 +38,7 @@ static void make_chunks(struct storage *s, struct chunked *k)
     uint64_t each = chunk_memory_bytes(s);
     uint64_t n = s->config.buffer_bytes / s->config.chunk_bytes;
     n = n < MIN_CHUNKS ? MIN_CHUNKS : n >= SPSC_SLOTS ? SPSC_SLOTS - 1 : n;
-    if (!memory_get(&k->memory, n * each, s->config.numa_node))
+    if (!memory_get(&k->memory, n * each + LAST_CHUNK_BYTES, s->config.numa_node))
         die(EXIT_USAGE, text("no memory for a burst buffer of %llu MiB", (unsigned long long)(n * each >> 20)),
             errno_text(errno), "give a smaller --burst-buffer");
     k->n_chunks = (unsigned)n;
@@ -49,6 +50,7 @@ static void make_chunks(struct storage *s, struct chunked *k)
         k->chunks[i].data = k->memory.base + i * each;
         spsc_push(&k->empty, &k->chunks[i]);
     }
+    k->last.data = k->memory.base + n * each;
 }
 
 static void chunked_open(struct storage *s, uint64_t now_ns)

@@ -64,6 +64,7 @@ struct chunked {
     bool direct;
     struct memory memory;
     struct chunk *chunks;
+    struct chunk last; /* small, for the end of the capture */
     unsigned n_chunks;
 };
 

@@ -102,6 +102,8 @@ static void *run(void *arg)
     prepare_thread(w);
     unsigned idle = 0;
     const unsigned n = w->n_queues;
+    for (unsigned i = 0; i < n; i++)
+        w->queues[i].queue->poll_tsc = __rdtsc(); /* nothing that comes is older than this */
     while (obey(w)) {
         for (unsigned round = 0; round < 64; round++) {
             unsigned got = 0;
