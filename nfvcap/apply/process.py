@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import secrets
 import selectors
 import signal
 import subprocess
@@ -17,7 +18,9 @@ from nfvcap.errors import NfvcapError
 from nfvcap.run import pasteable, tail
 
 _GRACE_S = 10.0
+_TICK_S = 1.0
 _PR_SET_PDEATHSIG = 1
+_MARK = "NFVCAP_PROCESS_MARK"
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -49,6 +52,7 @@ def follow(
     words = [str(word) for word in argv]
     reader, writer = os.pipe()
     parent = os.getpid()
+    mark = f"{parent}-{secrets.token_hex(8)}"
     try:
         with log.open("ab") as output:
             process = subprocess.Popen(
@@ -56,7 +60,7 @@ def follow(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **env, events_variable: f"/dev/fd/{writer}"},
+                env={**os.environ, **env, events_variable: f"/dev/fd/{writer}", _MARK: mark},
                 pass_fds=(writer,),
                 # A session of its own: Ctrl-C reaches us alone, and we decide how the command ends.
                 start_new_session=True,
@@ -70,10 +74,10 @@ def follow(
     finally:
         os.close(writer)
     try:
-        for line in _lines(reader, time.monotonic() + timeout_s):
+        for line in _lines(reader, process, time.monotonic() + timeout_s):
             on_line(line)
         return process.wait(timeout=_GRACE_S)
-    except TimeoutError as error:
+    except (TimeoutError, subprocess.TimeoutExpired) as error:
         raise NfvcapError(
             "NFV-RUN-002",
             f"{Path(words[0]).name} did not end within {timeout_s:g} s",
@@ -82,26 +86,29 @@ def follow(
         ) from error
     finally:
         os.close(reader)
-        stop(process)
+        if process.poll() is None or process.returncode < 0:
+            stop(process, mark)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a command and everything it started; returns when none of it runs any more."""
-    if process.poll() is not None:
-        return
-    family = {pid: birth for pid in _descendants(process.pid) if (birth := _birth(pid))}
+def stop(process: subprocess.Popen[bytes], mark: str) -> None:
+    """End a command and everything it started; returns when none of it runs any more.
+
+    Ansible's workers are session leaders and can outlive it, so neither the process group nor the tree of parents
+    finds them all: what a marked process starts has the mark in its environment, wherever it hangs.
+    """
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=_GRACE_S)
-    # Ansible's workers are session leaders that can outlive it; children may have come since the first look.
-    family |= {pid: birth for pid in _descendants(process.pid) if (birth := _birth(pid))}
-    for pid, birth in family.items():
-        if _birth(pid) == birth:
+    end = time.monotonic() + _GRACE_S
+    while family := _marked(mark):
+        for pid in family:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-    with suppress(ProcessLookupError):
-        process.kill()
+        process.poll()
+        if time.monotonic() > end:
+            break
+        time.sleep(0.02)
     process.wait()
 
 
@@ -112,13 +119,17 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _lines(reader: int, deadline_s: float) -> Iterator[str]:
+def _lines(reader: int, process: subprocess.Popen[bytes], deadline_s: float) -> Iterator[str]:
     rest = b""
     with selectors.DefaultSelector() as selector:
         selector.register(reader, selectors.EVENT_READ)
         while True:
-            if not selector.select(max(0.0, deadline_s - time.monotonic())):
-                raise TimeoutError
+            if not selector.select(_TICK_S):
+                if time.monotonic() > deadline_s:
+                    raise TimeoutError
+                if process.poll() is not None:
+                    return  # its orphans keep the pipe open
+                continue
             chunk = os.read(reader, 1 << 16)
             if not chunk:
                 return
@@ -126,29 +137,13 @@ def _lines(reader: int, deadline_s: float) -> Iterator[str]:
             yield from (line.decode(errors="replace") for line in whole)
 
 
-def _stat(pid: int) -> list[str]:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return []
-    # The command name may hold blanks and parentheses: what follows the last one is regular.
-    return text.rpartition(")")[2].split()
-
-
-def _birth(pid: int) -> str:
-    """Start time in clock ticks: tells a process from a later one with the same number; "" when it is gone."""
-    fields = _stat(pid)
-    return fields[19] if fields and fields[0] != "Z" else ""
-
-
-def _descendants(root: int) -> list[int]:
-    children: dict[int, list[int]] = {}
+def _marked(mark: str) -> list[int]:
+    """Living processes that carry the mark, this one's zombies not counted."""
+    wanted = f"{_MARK}={mark}".encode()
+    found = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
-            children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found, todo = [], [root]
-    while todo:
-        below = children.get(todo.pop(), [])
-        found += below
-        todo += below
+        if entry.name.isdigit():
+            with suppress(OSError):
+                if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
     return found

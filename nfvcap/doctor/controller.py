@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from importlib import metadata
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nfvcap.doctor import finding
 from nfvcap.errors import NfvcapError
@@ -18,6 +17,9 @@ from nfvcap.model.result import Check, Verdict
 from nfvcap.model.units import GIB, format_size
 from nfvcap.paths import cache_dir, data_dir, state_dir
 from nfvcap.run import run
+
+if TYPE_CHECKING:
+    from nfvcap.lab.image import Image
 
 PASS, WARN, FAIL, SKIP = Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.SKIP
 _LAB_BYTES = 8 * GIB
@@ -89,9 +91,20 @@ def _lab() -> Iterable[Check]:
             yield finding("NFV-DOC-007", SKIP, "not built yet, and the tools for it are here", "built")
         except NfvcapError as error:
             yield finding("NFV-DOC-007", WARN, error.what, "built, or the tools for it", fix=error.fix)
-    usable = os.access("/dev/kvm", os.R_OK | os.W_OK)
-    there = "usable by its rights" if usable else "no rights" if Path("/dev/kvm").exists() else "absent"
-    yield finding("NFV-DOC-008", PASS if usable else WARN, f"/dev/kvm {there}", "/dev/kvm")
+    yield _acceleration(built)
+
+
+def _acceleration(built: Image | None) -> Check:
+    """The file /dev/kvm proves nothing: only a machine that ran does."""
+    from nfvcap.lab import qemu
+
+    if built is None:
+        return finding("NFV-DOC-008", SKIP, "not tried: the QEMU to try it with comes with the image", "KVM")
+    try:
+        found = qemu.accelerate(qemu.choose(built.toolbox))
+    except NfvcapError as error:
+        return finding("NFV-DOC-008", WARN, error.what, "KVM", fix=error.fix)
+    return finding("NFV-DOC-008", PASS if found.name == "kvm" else WARN, f"{found.name}: {found.why}", "KVM")
 
 
 CHECKS: tuple[Callable[[], Iterable[Check]], ...] = (_python, _ansible, _ssh, _shipped, _state, _lab)

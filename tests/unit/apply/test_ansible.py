@@ -90,8 +90,8 @@ def test_a_playbook_that_cannot_be_read_shows_what_ansible_said(target: Hosts, t
 
 
 def alive(marker: str) -> list[str]:
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
-    return [line for line in listed.stdout.splitlines() if marker in line and "pytest" not in line]
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if marker in line]
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float = 30) -> bool:
@@ -153,3 +153,24 @@ def test_a_broken_event_ends_the_run_and_names_the_line(
     with pytest.raises(NfvcapError) as caught:
         run_playbooks([playbook("- ansible.builtin.ping:")], target("good"), variables={}, timeout_s=60)
     assert caught.value.code == "NFV-RUN-006"
+
+
+def test_workers_that_outlive_a_killed_ansible_are_found(target: Hosts, playbook: Playbook) -> None:
+    marker = f"5{os.getpid()}.5"
+    hosts = target("good")
+
+    def kill(event: Event) -> None:
+        if isinstance(event, TaskBegins) and wait_until(lambda: bool(alive(f"sleep {marker}"))):
+            (main,) = {int(line.split()[0]) for line in alive("ansible-playbook") if parent(line) == os.getpid()}
+            os.kill(main, signal.SIGKILL)
+
+    with pytest.raises(NfvcapError) as caught:
+        run_playbooks(
+            [playbook(f"- ansible.builtin.command: sleep {marker}")], hosts, variables={}, timeout_s=60, on_event=kill
+        )
+    assert caught.value.code == "NFV-RUN-005"
+    assert not alive(f"sleep {marker}")
+
+
+def parent(line: str) -> int:
+    return int(Path(f"/proc/{line.split(maxsplit=1)[0]}/stat").read_text().rpartition(")")[2].split()[1])
