@@ -9,6 +9,7 @@
  * that interval in order of arrival; an interval's length is therefore the error bound (max_gap_ns). When bursts come
  * back full, packets waited in the ring before, and their stamps are late by that wait.
  */
+#include "odd_packet.h"
 #include "queue.h"
 
 #include <rte_ethdev.h>

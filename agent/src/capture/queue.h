@@ -79,8 +79,4 @@ void queue_view(struct queue *q, const uint8_t *records, uint32_t bytes, uint32_
 void queue_event(struct queue *q, uint64_t now_ns); /* rotation by time, flush */
 void queue_idle(struct queue *q);                   /* nothing came for a while: is an event due? */
 void queue_begin_file(struct queue *q);             /* the storage has entered a new file */
-/* Copy at most captured bytes of a packet in several segments, or whose VLAN tag the NIC took off. */
-void copy_odd_packet(struct rte_mbuf *m, uint8_t *to, uint32_t captured);
-uint32_t odd_packet_length(const struct rte_mbuf *m);
-
 #endif
