@@ -15,7 +15,7 @@ from .nfvcap_failure import Failure
 from .nfvcap_host import Host
 from .nfvcap_hugepages import Pool, set_pools
 from .nfvcap_lock import HostLock
-from .nfvcap_outcome import Outcome
+from .nfvcap_outcome import Outcome, unforeseen
 from .nfvcap_sriov import PfWanted, set_pfs
 from .nfvcap_vfattr import VfWanted
 from .nfvcap_vfdriver import set_vf_drivers
@@ -39,7 +39,8 @@ def main(argv: list[str], host: Host | None = None) -> int:
         configuration = read_configuration(host)
         with HostLock(host, f"nfvcap-restore {argv[1]}"):
             parts[argv[1]](host, configuration, outcome)
-    except Failure as failure:
+    except (Failure, OSError) as error:
+        failure = error if isinstance(error, Failure) else unforeseen(error)
         print(f"<3>nfvcap: {failure}", flush=True)
         return 1
     for change in outcome.changes:

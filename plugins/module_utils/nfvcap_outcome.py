@@ -54,6 +54,16 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) and "\n" in value else json.dumps(value, sort_keys=True) + "\n"
 
 
+def unforeseen(error: OSError) -> Failure:
+    """A refusal of the operating system that no step has words of its own for."""
+    return Failure(
+        "NFV-LEDGER-010",
+        f"the host refused: {error}",
+        "a file could not be read or written in the middle of a change",
+        "see `dmesg` on the host, mend it, then run again: what is done is not done twice",
+    )
+
+
 def conclude(module: Any, name: str, work: Callable[[Host, Outcome, bool], None]) -> None:
     """Run ``work(host, outcome, check)`` under the host's lock and end the Ansible module with its outcome.
 
@@ -68,6 +78,7 @@ def conclude(module: Any, name: str, work: Callable[[Host, Outcome, bool], None]
         else:
             with HostLock(host, name):
                 work(host, outcome, False)
-    except Failure as failure:
+    except (Failure, OSError) as error:
+        failure = error if isinstance(error, Failure) else unforeseen(error)
         module.fail_json(msg=str(failure), nfvcap_error=failure.as_dict(), changed=outcome.begun)
     module.exit_json(**outcome.result())
