@@ -123,14 +123,15 @@ def arguments(machine: Machine) -> list[str]:
 
 
 def _base(machine: Machine) -> list[str]:
-    # Five-level paging makes nested guests of an emulated SVM unreliable; nothing in a lab needs it.
-    model = "host" if machine.accelerator == "kvm" else "max"
+    # Five-level paging makes nested guests of an emulated SVM unreliable; nothing in a lab needs it. MWAIT is emulated by
+    # spinning: the firmware's idle processors would take this machine's time from the one that boots.
+    model = "host,la57=off" if machine.accelerator == "kvm" else "max,la57=off,monitor=off"
     accelerator = "kvm" if machine.accelerator == "kvm" else "tcg,thread=multi,tb-size=1024"
     cpus = NODES * CORES_PER_NODE
     return [
         "-nodefaults", "-no-user-config", "-name", process_name(machine.name),
         # The split interrupt controller is what interrupt remapping of the IOMMU needs.
-        "-machine", "q35,kernel-irqchip=split", "-accel", accelerator, "-cpu", f"{model},la57=off",
+        "-machine", "q35,kernel-irqchip=split", "-accel", accelerator, "-cpu", model,
         "-smp", f"{cpus},sockets={NODES},cores={CORES_PER_NODE},threads=1",
         # Has to come before every device that is to be behind it.
         "-device", "intel-iommu,intremap=on,caching-mode=on,device-iotlb=on",

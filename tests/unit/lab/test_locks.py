@@ -12,9 +12,9 @@ from nfvcap.lab.locks import locked
 
 
 def test_two_cannot_hold_it(tmp_path: Path) -> None:
-    with locked(tmp_path / "lock", "another command", wait_s=0), pytest.raises(NfvcapError) as caught:
-        with locked(tmp_path / "lock", "another command", wait_s=0):
-            pass
+    path = tmp_path / "lock"
+    with locked(path, "x", wait_s=0), pytest.raises(NfvcapError) as caught, locked(path, "x", wait_s=0):
+        pass
     assert caught.value.code == "NFV-LAB-002"
 
 
