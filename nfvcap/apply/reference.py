@@ -31,7 +31,7 @@ ansible-playbook -i inventory.yml playbooks/deprovision.yml
 | Playbook | What it does | Variables |
 |---|---|---|
 | `facts.yml` | reads a host in one round trip | `nfvcap_query` |
-| `provision.yml` | makes a host what its plan says; never reboots | those of plan.json; `nfvcap_stages`: both by default |
+| `provision.yml` | makes a host what its plan says; never reboots | plan.json; `nfvcap_stages`: both by default |
 | `reboot.yml` | reboots once and waits for the services | `nfvcap_reboot_timeout_s`: 1200 by default |
 | `deprovision.yml` | brings back what the ledger of the host says | `nfvcap_remove_packages`: false by default |
 

@@ -18,10 +18,10 @@ import yaml
 
 from nfvcap.apply.reference import ROLES, markdown
 
-CHANGING = set(
-    "shell command raw script expect copy template lineinfile replace file systemd systemd_service service apt dnf package "
-    "blockinfile get_url unarchive sysctl modprobe".split()
-)
+CHANGING = {
+    "apt", "blockinfile", "command", "copy", "dnf", "expect", "file", "get_url", "lineinfile", "modprobe", "package", "raw",
+    "replace", "script", "service", "shell", "sysctl", "systemd", "systemd_service", "template", "unarchive",
+}  # fmt: skip
 
 
 def tasks(document: Any) -> Iterator[dict[str, Any]]:
