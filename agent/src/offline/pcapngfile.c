@@ -327,7 +327,6 @@ static bool take_block(struct reader *r, struct record_batch *b)
  */
 static void take(struct reader *r, struct record_batch *b)
 {
-    const struct capture_interface *interfaces = r->interfaces + r->section_first;
     uint32_t n_interfaces = r->n_interfaces - r->section_first;
     const uint8_t *p = r->src.next, *end = r->src.end;
     unsigned n = 0;
@@ -343,7 +342,7 @@ static void take(struct reader *r, struct record_batch *b)
             h[2] >= n_interfaces || h[5] > len - ENHANCED_MIN)
             break;
         memcpy(&trailer, p + len - 4, 4);
-        i = &interfaces[h[2]];
+        i = &r->interfaces[r->section_first + h[2]];
         ticks = (uint64_t)h[3] << 32 | h[4];
         scale = i->ticks_per_s == 1000000000 ? 1 : 1000;
         if (trailer != len || (n != 0 && i->link != b->link) || i->offset_s != 0 ||
