@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nfvcap.model.cpulist import format_cpulist
@@ -13,38 +13,18 @@ from nfvcap.model.plan import Cpus, HugePagePool, KernelArg
 from nfvcap.model.units import format_size, kernel_size
 from nfvcap.planner.misfits import Misfits
 from nfvcap.planner.reasons import Reasons
+from nfvcap.planner.tokens import Setting, missing, settings
 
-# Arguments that nfvcap decides about; the inventory's kernel_args may not name them.
-MANAGED_KEYS = frozenset(
-    {"intel_iommu", "iommu", "isolcpus", "nohz_full", "rcu_nocbs", "irqaffinity", "hugepagesz", "hugepages"}
-)
+# Keys of settings that nfvcap decides about; the inventory's kernel_args may not name them.
+_MANAGED = frozenset({"intel_iommu", "iommu", "isolcpus", "nohz_full", "rcu_nocbs", "irqaffinity"})
+_PAGES = "hugepages:"
 _ONE_VALUE = frozenset({"isolcpus", "nohz_full", "rcu_nocbs", "irqaffinity"})
 _OFF = {"intel_iommu": {"off"}, "iommu": {"off", "soft"}, "amd_iommu": {"off"}}
 
 
-def split_cmdline(text: str) -> list[str]:
-    """Tokens of a kernel command line: blanks separate, double quotes hold together (as the kernel does)."""
-    tokens, current, quoted = [], "", False
-    for char in text:
-        if char == '"':
-            quoted = not quoted
-        if char.isspace() and not quoted:
-            if current:
-                tokens.append(current)
-            current = ""
-        else:
-            current += char
-    return [*tokens, current] if current else tokens
-
-
-def canonical(token: str) -> str:
-    """The kernel takes ``-`` and ``_`` in a parameter's name for the same character."""
-    key, equals, value = token.partition("=")
-    return key.replace("-", "_") + equals + value
-
-
-def key_of(token: str) -> str:
-    return canonical(token).partition("=")[0]
+def managed(key: str) -> bool:
+    """Whether nfvcap decides about this setting."""
+    return key in _MANAGED or key.startswith(_PAGES)
 
 
 @dataclass(frozen=True)
@@ -65,8 +45,8 @@ class TokenState:
         return bool(self.missing_configured or self.stale_configured)
 
 
-def compare(wanted: Iterable[str], running: str, configured: str | None, ours: Iterable[str]) -> TokenState:
-    """Compare token by token.
+def compare(wanted: Sequence[str], running: str, configured: str | None, ours: Sequence[str]) -> TokenState:
+    """Compare setting by setting.
 
     Args:
         wanted: tokens that shall be there.
@@ -74,22 +54,23 @@ def compare(wanted: Iterable[str], running: str, configured: str | None, ours: I
         configured: the next boot's command line; None when the boot loader is unknown.
         ours: tokens that an earlier plan added.
     """
-    want = [canonical(token) for token in wanted]
-    runs = [canonical(token) for token in split_cmdline(running)]
-    next_boot = None if configured is None else [canonical(token) for token in split_cmdline(configured)]
-    made = {canonical(token) for token in ours}
-    keys = MANAGED_KEYS | {key_of(token) for token in made}
-    users = set(next_boot or ()) - made  # what the next boot gets from someone else
+    want, made, next_boot = settings(wanted), settings(ours), settings(configured or "")
+    keys = {setting.key for setting in made}
+    users = [setting for setting in next_boot if setting not in made]
 
-    def stale(token: str) -> bool:
-        return key_of(token) in keys and token not in want and token not in users
+    def stale(setting: Setting) -> bool:
+        return (managed(setting.key) or setting.key in keys) and setting not in want and setting not in users
 
     return TokenState(
-        missing_running=tuple(token for token in want if token not in runs),
-        missing_configured=tuple(token for token in want if next_boot is not None and token not in next_boot),
-        stale_running=() if next_boot is None else tuple(token for token in runs if stale(token)),
-        stale_configured=tuple(token for token in next_boot or () if token in made and token not in want),
+        missing_running=missing(running, wanted),
+        missing_configured=() if configured is None else missing(configured, wanted),
+        stale_running=() if configured is None else _words(filter(stale, settings(running))),
+        stale_configured=_words(setting for setting in next_boot if setting in made and setting not in want),
     )
+
+
+def _words(found: Iterable[Setting]) -> tuple[str, ...]:
+    return tuple(" ".join(setting.tokens) for setting in found)
 
 
 def iommu_vendor(facts: Facts, misfits: Misfits) -> str:
@@ -179,28 +160,30 @@ def kernel_args(
     return tuple(args)
 
 
-def check_conflicts(args: tuple[KernelArg, ...], facts: Facts, ours: Iterable[str], misfits: Misfits) -> None:
+def check_conflicts(args: tuple[KernelArg, ...], facts: Facts, ours: Sequence[str], misfits: Misfits) -> None:
     """Refuse when the configured command line already says something else that is not ours."""
-    others = [canonical(token) for token in split_cmdline(facts.cmdline.configured or "")]
-    for token in ours:
-        if canonical(token) in others:
-            others.remove(canonical(token))
+    want, made = settings([arg.token for arg in args]), settings(ours)
+    needs_iommu = any(arg.feature == "iommu" for arg in args)
     source = facts.cmdline.config_source or "the boot configuration"
-    wanted = {key_of(arg.token) for arg in args}
-    for token in others:
-        key, _, value = token.partition("=")
-        same = any(canonical(arg.token) == token for arg in args)
-        off = key in _OFF and bool(_OFF[key] & set(value.split(","))) and bool(wanted & {"iommu", "intel_iommu"})
-        # The kernel ignores the second hugepagesz= of one size together with its count.
-        pages = key == "hugepagesz" and same
-        if off or pages or (key in _ONE_VALUE and key in wanted and not same):
+    for other in settings(facts.cmdline.configured or ""):
+        if other in made or other in want:
+            continue
+        off = needs_iommu and other.key in _OFF and bool(_OFF[other.key] & set((other.value or "").split(",")))
+        # The kernel takes isolated CPUs from the first such argument and pages of one size from the first pair.
+        against = [setting for setting in want if setting.key == other.key] if _exclusive(other.key) else []
+        if off or against:
+            word = " ".join(other.tokens)
             misfits.add(
                 "NFV-PLAN-050",
-                f"the boot configuration already says {token}, which contradicts"
-                f" {' '.join(a.token for a in args if key_of(a.token) == key) or 'the IOMMU that VFs need'}",
+                f"the boot configuration already says {word}, which contradicts"
+                f" {' '.join(_words(against)) or 'the IOMMU that VFs need'}",
                 f"read from {source}, and not written by nfvcap",
-                f"remove {token} from the boot configuration (/etc/default/grub), or adapt the inventory",
+                f"remove {word} from the boot configuration (/etc/default/grub), or adapt the inventory",
             )
+
+
+def _exclusive(key: str) -> bool:
+    return key in _ONE_VALUE or key.startswith(_PAGES)
 
 
 def check_loader(args: tuple[KernelArg, ...], facts: Facts, misfits: Misfits) -> None:
@@ -208,11 +191,11 @@ def check_loader(args: tuple[KernelArg, ...], facts: Facts, misfits: Misfits) ->
     known = (facts.os.family == "debian" and facts.cmdline.boot_loader == "grub") or (
         facts.os.family == "redhat" and facts.cmdline.boot_loader in ("grub", "grub-bls")
     )
-    missing = compare((arg.token for arg in args), facts.cmdline.running, None, ()).missing_running
-    if missing and not known:
+    lacking = missing(facts.cmdline.running, [arg.token for arg in args])
+    if lacking and not known:
         misfits.add(
             "NFV-PLAN-051",
-            f"the kernel arguments {' '.join(missing)} are missing and nfvcap cannot set them here",
+            f"the kernel arguments {' '.join(lacking)} are missing and nfvcap cannot set them here",
             f"boot loader: {facts.cmdline.boot_loader} on {facts.os.name}; supported: GRUB on the Debian and RHEL"
             " families",
             "add them to the kernel command line by hand and reboot",

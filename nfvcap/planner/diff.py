@@ -9,8 +9,10 @@ from nfvcap.model.facts import Facts
 from nfvcap.model.plan import Change, Desired, Disruption
 from nfvcap.model.units import format_size
 from nfvcap.planner import diff_pfs, files
-from nfvcap.planner.cmdline import MANAGED_KEYS, compare, key_of, split_cmdline
+from nfvcap.planner.cmdline import compare, managed
 from nfvcap.planner.misfits import Misfits
+from nfvcap.planner.previous import Previous
+from nfvcap.planner.tokens import missing, settings
 
 
 def diff(desired: Desired, wanted_files: dict[str, str | None], facts: Facts, misfits: Misfits) -> tuple[Change, ...]:
@@ -62,11 +64,11 @@ def _services(desired: Desired, facts: Facts) -> Iterator[Change]:
 
 def _kernel_args(desired: Desired, wanted_files: dict[str, str | None], facts: Facts) -> Iterator[Change]:
     wanted = [arg.token for arg in desired.kernel_args]
-    ours = files.Previous(facts).kernel_args
+    ours = Previous(facts).kernel_args
     state = compare(wanted, facts.cmdline.running, facts.cmdline.configured, ours)
     if not (state.reboot or state.configure or _drifted(files.GRUB, wanted_files, facts)):
         return
-    keys = MANAGED_KEYS | {key_of(token) for token in (*wanted, *ours)}
+    keys = {setting.key for setting in settings([*wanted, *ours])}
     if state.reboot and not state.configure:
         reason = "They are configured, but only a reboot brings them into force."
     elif state.reboot:
@@ -77,7 +79,12 @@ def _kernel_args(desired: Desired, wanted_files: dict[str, str | None], facts: F
         id="kernel-args",
         role="kernel_args",
         title="kernel arguments",
-        before=[token for token in split_cmdline(facts.cmdline.running) if key_of(token) in keys],
+        before=[
+            token
+            for setting in settings(facts.cmdline.running)
+            if managed(setting.key) or setting.key in keys
+            for token in setting.tokens
+        ],
         after=wanted,
         disruption=Disruption.REBOOT if state.reboot else Disruption.NONE,
         survives_reboot=True,
@@ -188,7 +195,7 @@ def _units(desired: Desired, facts: Facts) -> Iterator[Change]:
 def _hugepages(desired: Desired, facts: Facts, misfits: Misfits) -> Iterator[Change]:
     have = {(node.id, pool.size_bytes): pool for node in facts.nodes for pool in node.hugepages}
     wanted = [arg.token for arg in desired.kernel_args if arg.feature == "hugepages"]
-    boots = bool(compare(wanted, facts.cmdline.running, None, ()).missing_running)
+    boots = bool(missing(facts.cmdline.running, wanted))
     for pool in desired.hugepages:
         found = have.get((pool.node, pool.size_bytes))
         total = found.total if found else 0

@@ -112,35 +112,3 @@ def text_files(desired: Desired, facts: Facts) -> dict[str, str | None]:
         HOST_JSON: host_json(desired),
         **{unit_path(unit): _unit_text(unit) if unit in desired.units else None for unit in UNITS},
     }
-
-
-class Previous:
-    """What an earlier plan left in ``host.json``; empty when there was none or it is damaged."""
-
-    def __init__(self, facts: Facts) -> None:
-        found = facts.files.get(HOST_JSON)
-        try:
-            document = json.loads(found.content or "{}") if found else {}
-        except ValueError:
-            document = {}
-        self._document: dict[str, Any] = document if isinstance(document, dict) else {}
-
-    @property
-    def kernel_args(self) -> tuple[str, ...]:
-        return tuple(token for token in self._list("kernel_args") if isinstance(token, str))
-
-    @property
-    def pools(self) -> frozenset[tuple[int, int]]:
-        """Node and page size of the pools that were reserved at run time."""
-        keys = (
-            (pool.get("node"), pool.get("size_bytes")) for pool in self._list("hugepages") if isinstance(pool, dict)
-        )
-        return frozenset((node, size) for node, size in keys if isinstance(node, int) and isinstance(size, int))
-
-    @property
-    def pfs(self) -> tuple[str, ...]:
-        return tuple(str(pf["address"]) for pf in self._list("pfs") if isinstance(pf, dict) and "address" in pf)
-
-    def _list(self, key: str) -> list[Any]:
-        value = self._document.get(key)
-        return value if isinstance(value, list) else []

@@ -6,9 +6,9 @@ from __future__ import annotations
 from nfvcap.model.facts import Facts
 from nfvcap.model.intent import Intent
 from nfvcap.model.plan import KernelArg, ModuleOptions, Vfio
-from nfvcap.planner.cmdline import compare
 from nfvcap.planner.misfits import Misfits
 from nfvcap.planner.reasons import Reasons
+from nfvcap.planner.tokens import missing
 from nfvcap.planner.vfs import VFIO, Port
 
 
@@ -43,7 +43,7 @@ def check(ports: dict[str, Port], facts: Facts, args: tuple[KernelArg, ...], mis
         )
         return
     tokens = [arg.token for arg in args if arg.feature == "iommu"]
-    if facts.iommu.in_acpi and not compare(tokens, facts.cmdline.running, None, ()).missing_running:
+    if facts.iommu.in_acpi and not missing(facts.cmdline.running, tokens):
         misfits.add(
             "NFV-PLAN-053",
             f"{who}, but the kernel does not use the machine's IOMMU",

@@ -12,6 +12,7 @@ from nfvcap.planner.diff import diff
 from nfvcap.planner.hugepages import PagePlanner
 from nfvcap.planner.misfits import Misfits
 from nfvcap.planner.numa import Topology
+from nfvcap.planner.previous import Previous
 from nfvcap.planner.query import IRQBALANCE_DEFAULTS, IRQBALANCE_SERVICE
 from nfvcap.planner.reasons import Reasons
 
@@ -26,7 +27,7 @@ def plan_host(host: str, intent: Intent, facts: Facts) -> HostPlan:
         UsageError: NFV-PLAN-…, when the intent does not fit the machine; all misfits in one error.
     """
     misfits, reasons = Misfits(), Reasons()
-    topology, previous = Topology(facts), files.Previous(facts)
+    topology, previous = Topology(facts), Previous(facts)
     ports = vfs.resolve_ports(intent, facts, misfits)
     placed = _place(intent, facts, topology, ports=ports, misfits=misfits, reasons=reasons)
     cores = [core for guest in placed for core in guest.cores]
@@ -121,7 +122,7 @@ def _units(desired: Desired) -> tuple[str, ...]:
     return tuple(unit for unit, wanted in ((files.HUGEPAGES_UNIT, pages), (files.SRIOV_UNIT, ports)) if wanted)
 
 
-def _abandoned_ports(previous: files.Previous, ports: dict[str, vfs.Port], facts: Facts, misfits: Misfits) -> None:
+def _abandoned_ports(previous: Previous, ports: dict[str, vfs.Port], facts: Facts, misfits: Misfits) -> None:
     for nic in facts.nics:
         if nic.address in previous.pfs and nic.address not in ports and nic.sriov and nic.sriov.num_vfs:
             misfits.warn(

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan for the lab server, choice by choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from machines import MANAGEMENT, PORT0, PORT1, document, lab_host, lab_spec
+from simulator import apply_plan
+
+from nfvcap.model.facts import Facts
+from nfvcap.model.intent import Intent
+from nfvcap.model.plan import Disruption, HostPlan, Plan
+from nfvcap.model.units import GIB, MIB
+from nfvcap.planner.files import GRUB, HOST_JSON, IRQBALANCE, MODPROBE, MODULES_LOAD
+from nfvcap.planner.plan import plan_host
+from nfvcap.planner.previous import Previous
+
+
+@pytest.fixture(scope="module")
+def intent(top: Path) -> Intent:
+    raw = yaml.safe_load((top / "inventory" / "lab.yml").read_text())
+    return Intent.model_validate(raw["all"]["hosts"]["host1"]["nfvcap"])
+
+
+@pytest.fixture(scope="module")
+def plan(intent: Intent) -> HostPlan:
+    return plan_host("host1", intent, lab_host())
+
+
+def test_the_guest_sits_beside_its_port(plan: HostPlan) -> None:
+    (guest,) = plan.placement
+    assert (guest.node, guest.vcpu_pins, guest.emulator_cpus) == (1, {0: 4, 1: 5}, (3,))
+    assert guest.vfs == (f"{PORT1}:vf0",)
+
+
+def test_kernel_arguments(plan: HostPlan) -> None:
+    assert [arg.token for arg in plan.desired.kernel_args] == [
+        "intel_iommu=on", "iommu=pt", "hugepagesz=1G", "hugepages=0:1",
+        "isolcpus=managed_irq,domain,4-5", "nohz_full=4-5", "rcu_nocbs=4-5", "irqaffinity=0-3",
+    ]  # fmt: skip
+
+
+def test_big_pages_at_boot_and_small_ones_at_run_time(plan: HostPlan) -> None:
+    pools = [(pool.node, pool.size_bytes, pool.count, pool.when) for pool in plan.desired.hugepages]
+    assert pools == [(0, GIB, 1, "boot"), (1, 2 * MIB, 768, "runtime")]
+
+
+def test_text_of_the_files(plan: HostPlan) -> None:
+    assert (plan.files[GRUB] or "").splitlines()[-1] == (
+        'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX intel_iommu=on iommu=pt hugepagesz=1G hugepages=0:1'
+        ' isolcpus=managed_irq,domain,4-5 nohz_full=4-5 rcu_nocbs=4-5 irqaffinity=0-3"'
+    )
+    assert "options vfio-pci disable_idle_d3=1\n" in (plan.files[MODPROBE] or "")
+    assert (plan.files[MODULES_LOAD] or "").endswith("\nvfio-pci\n")
+    assert (plan.files[IRQBALANCE] or "").endswith("[Service]\nEnvironment=IRQBALANCE_BANNED_CPULIST=4-5\n")
+    assert all(text is None or text.endswith("\n") for text in plan.files.values())
+
+
+def test_vf_addresses_are_known_before_the_vfs_exist(plan: HostPlan) -> None:
+    assert [vf.address for vf in plan.desired.pfs[1].vfs] == [f"0000:81:10.{number}" for number in (0, 2, 4, 6)]
+
+
+def test_what_the_boot_record_remembers_does_not_depend_on_the_state(intent: Intent, plan: HostPlan) -> None:
+    after = plan_host("host1", intent, apply_plan(lab_host(), plan))
+    assert after.files[HOST_JSON] == plan.files[HOST_JSON]
+    assert "0000:81:10" not in (plan.files[HOST_JSON] or "")
+
+
+def test_the_management_nic_is_protected(plan: HostPlan) -> None:
+    assert plan.protected == (MANAGEMENT,)
+
+
+def test_the_way_to_readiness(intent: Intent, plan: HostPlan) -> None:
+    assert plan.reboot_needed
+    before_boot = apply_plan(lab_host(), plan, reboot=False)
+    waiting = plan_host("host1", intent, before_boot)
+    assert [(change.id, change.disruption) for change in waiting.changes] == [
+        ("kernel-args", Disruption.REBOOT), ("hugepages:node0:1048576kB", Disruption.REBOOT),
+    ]  # fmt: skip
+    assert "only a reboot" in waiting.changes[0].reason
+    assert not plan_host("host1", intent, apply_plan(lab_host(), plan)).pending
+
+
+def test_a_plan_travels_as_json(plan: HostPlan) -> None:
+    document = Plan(nfvcap_version="1", created_at="2026-01-01T00:00:00Z", nfvcap_plan={"host1": plan})
+    assert Plan.from_json(document.to_json()) == document
+
+
+BREAKS: list[tuple[tuple[Any, ...], Any, list[str]]] = [
+    (("packages", "ovmf"), None, ["packages"]),
+    (("units", "libvirtd.socket", "active"), "inactive", ["unit:libvirtd.socket"]),
+    (("units", "libvirtd.socket", "enabled"), "disabled", ["unit:libvirtd.socket"]),
+    (("cmdline", "configured"), "root=LABEL=root ro", ["kernel-args"]),
+    (("files", GRUB), None, ["kernel-args"]),
+    (("files", MODPROBE, "content"), "options vfio-pci disable_idle_d3=0\n", [f"file:{MODPROBE}"]),
+    (("files", MODULES_LOAD), None, [f"file:{MODULES_LOAD}"]),
+    (("module_parameters", "vfio_pci", "disable_idle_d3"), "N", ["vfio-options:vfio-pci"]),
+    (("kernel_modules",), [], ["vfio-module:vfio-pci"]),
+    (("files", IRQBALANCE), None, ["irqbalance"]),
+    (("files", HOST_JSON, "content"), "{}", [f"file:{HOST_JSON}"]),
+    (("units", "nfvcap-sriov.service", "enabled"), "disabled", ["unit:nfvcap-sriov.service"]),
+    (("nodes", 1, "hugepages", 0, "total"), 100, ["hugepages:node1:2048kB"]),
+    (("nodes", 1, "hugepages", 0, "total"), 1000, ["hugepages:node1:2048kB"]),
+    (("nics", 2, "admin_up"), False, [f"pf:{PORT1}:up"]),
+    (("nics", 1, "sriov", "vfs", 0, "vlan"), 7, [f"vf:{PORT0}:0:vlan"]),
+    (("nics", 1, "sriov", "vfs", 0, "mac"), "02:00:00:00:00:99", [f"vf:{PORT0}:0:mac"]),
+    (("nics", 1, "sriov", "vfs", 1, "max_tx_rate_mbps"), 0, [f"vf:{PORT0}:1:max_tx_rate"]),
+    (("nics", 1, "sriov", "vfs", 0, "driver"), "vfio-pci", [f"vf:{PORT0}:0:driver"]),
+    (("nics", 2, "sriov", "vfs", 2, "driver"), "igbvf", [f"vf:{PORT1}:2:driver"]),
+    (("nics", 2, "sriov", "vfs", 2, "trust"), False, [f"vf:{PORT1}:2:trust"]),
+    (("nics", 2, "sriov", "vfs", 3, "spoofchk"), True, [f"vf:{PORT1}:3:spoofchk"]),
+    (("nics", 2, "sriov", "vfs", 3, "link_state"), "disable", [f"vf:{PORT1}:3:link_state"]),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "expected"), BREAKS, ids=[str(entry[2][0]) for entry in BREAKS])
+def test_each_thing_broken_by_hand_is_exactly_one_change(
+    intent: Intent, plan: HostPlan, path: tuple[Any, ...], value: Any, expected: list[str]
+) -> None:
+    facts: Any = apply_plan(lab_host(), plan).model_dump(mode="json", by_alias=True)
+    target = facts
+    for key in path[:-1]:
+        target = target[key]
+    assert target[path[-1]] != value
+    target[path[-1]] = value
+    again = plan_host("host1", intent, Facts.model_validate(facts))
+    assert [change.id for change in again.changes] == expected
+
+
+def test_a_vf_lent_to_a_guest_is_no_drift(intent: Intent, plan: HostPlan) -> None:
+    facts: Any = apply_plan(lab_host(), plan).model_dump(mode="json", by_alias=True)
+    vf = facts["nics"][1]["sriov"]["vfs"][0]
+    vf |= {"driver": "vfio-pci", "name": None, "holder": {"kind": "libvirt", "name": "vm9", "pid": None}}
+    assert not plan_host("host1", intent, Facts.model_validate(facts)).pending
+
+
+def test_nothing_wanted_of_a_pristine_host_is_no_change() -> None:
+    plan = plan_host("host1", Intent(), lab_host())
+    assert not plan.pending
+    assert set(plan.files.values()) == {None}
+
+
+def test_nothing_wanted_any_more_takes_everything_back(plan: HostPlan) -> None:
+    settled = apply_plan(lab_host(), plan)
+    empty = plan_host("host1", Intent(), settled)
+    ids = [change.id for change in empty.changes]
+    assert "kernel-args" in ids
+    assert "hugepages:node1:2048kB" in ids
+    assert "irqbalance" in ids
+    assert f"file:{HOST_JSON}" in ids
+    assert len([text for text in empty.warnings if "no longer in the inventory" in text]) == 2
+    assert not plan_host("host1", Intent(), apply_plan(settled, empty)).pending
+
+
+def test_a_damaged_boot_record_counts_as_none() -> None:
+    for content in ("{", "[]", '{"hugepages": 3, "kernel_args": [1], "pfs": [{}]}', '{"hugepages": [{"node": "x"}]}'):
+        facts = document(lab_spec())
+        facts["files"][HOST_JSON] = {"sha256": "", "mode": "0644", "content": content}
+        previous = Previous(Facts.model_validate(facts))
+        assert (previous.kernel_args, previous.pools, previous.pfs) == ((), frozenset(), ())
