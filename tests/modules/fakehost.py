@@ -13,12 +13,17 @@ Reaction = Callable[[str], None]
 Answer = Callable[[list[str]], "Completed | str"]
 
 
+class Killed(BaseException):
+    """The process dies: by SIGKILL, by a power cut."""
+
+
 class FakeHost(Host):
     """``reactions`` are called after a write to a file, ``answers`` stand for programs; time passes only in sleeps.
 
     Attributes:
         writes: (path, text) of each write in order.
         commands: argument lists in order.
+        lives: operations (writes, renames, commands) until the process is killed before the next one; None: for ever.
     """
 
     def __init__(self, tree: Path) -> None:
@@ -28,6 +33,8 @@ class FakeHost(Host):
         self.writes: list[tuple[str, str]] = []
         self.commands: list[list[str]] = []
         self.clock_s = 0.0
+        self.lives: int | None = None
+        self.operations = 0
         self.on_sleep: Callable[[float], None] = lambda now_s: None
 
     def plant(self, path: str, content: str | bytes = "", mode: int = 0o644) -> None:
@@ -47,7 +54,29 @@ class FakeHost(Host):
     def unlink(self, path: str) -> None:
         Path(self.real(path)).unlink(missing_ok=True)
 
+    def _operate(self) -> None:
+        if self.lives is not None and self.operations >= self.lives:
+            raise Killed
+        self.operations += 1
+
+    def replace(self, path: str, data: bytes, mode: int = 0o644) -> None:
+        self._operate()
+        super().replace(path, data, mode)
+
+    def remove(self, path: str) -> None:
+        self._operate()
+        super().remove(path)
+
+    def make_folder(self, path: str, mode: int = 0o755) -> None:
+        self._operate()
+        super().make_folder(path, mode)
+
+    def remove_folder(self, path: str) -> bool:
+        self._operate()
+        return super().remove_folder(path)
+
     def write(self, path: str, text: str) -> None:
+        self._operate()
         self.writes.append((path, text))
         reaction = self.reactions.get(path)
         if reaction is not None:
@@ -65,6 +94,7 @@ class FakeHost(Host):
         pass
 
     def run(self, argv: Sequence[str], timeout_s: float = 60.0) -> Completed:
+        self._operate()
         words = list(argv)
         self.commands.append(words)
         program = next(word for word in words if word != "env" and "=" not in word).rsplit("/", 1)[-1]

@@ -19,8 +19,8 @@ import yaml
 from nfvcap.apply.reference import ROLES, markdown
 
 CHANGING = {
-    "apt", "blockinfile", "command", "copy", "dnf", "expect", "file", "get_url", "lineinfile", "modprobe", "package", "raw",
-    "replace", "script", "service", "shell", "sysctl", "systemd", "systemd_service", "template", "unarchive",
+    "apt", "blockinfile", "command", "copy", "dnf", "expect", "file", "get_url", "lineinfile", "modprobe", "package",
+    "raw", "replace", "script", "service", "shell", "sysctl", "systemd", "systemd_service", "template", "unarchive",
 }  # fmt: skip
 
 
