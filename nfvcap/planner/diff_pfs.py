@@ -137,7 +137,7 @@ def _attribute_change(pf: PfTarget, target: VfTarget, name: str, vf: Vf | None, 
     resets = vf is not None and name in _RESETS_VF
     reason = "The inventory says so." if vf is None or not resets else "The VF's driver resets to take it over."
     if vf is not None and resets and vf.holder:
-        reason += f" {_held_by(vf).capitalize()} holds the VF and will notice."
+        reason += f" It is held by {_held_by(vf)}, which will notice."
     return Change(
         id=f"vf:{pf.address}:{target.index}:{name.removesuffix('_mbps')}",
         role="sriov",

@@ -58,7 +58,11 @@ def check_groups(ports: dict[str, Port], facts: Facts, misfits: Misfits) -> None
     members = {group.id: group.devices for group in facts.iommu.groups}
     for port in ports.values():
         for vf in port.nic.sriov.vfs if port.nic.sriov else ():
-            others = [device for device in members.get(vf.iommu_group or -1, ()) if device != vf.address]
+            others = [
+                device
+                for device in members.get(-1 if vf.iommu_group is None else vf.iommu_group, ())
+                if device != vf.address
+            ]
             if others and (port.driver_of(vf.index) == VFIO or vf.index in port.takers):
                 misfits.warn(
                     f"VF {vf.index} of {port.label} shares IOMMU group {vf.iommu_group} with {', '.join(others)}: vfio"

@@ -10,10 +10,11 @@ from nfvcap.planner.misfits import Misfits
 from nfvcap.planner.reasons import Reasons
 
 # The sockets, not the services: libvirt's daemons end when idle and are started by the next connection.
+_ONE_DAEMON = ("libvirtd.socket",)
 _FAMILIES: dict[str, Kvm] = {
     "debian": Kvm(
         packages=("libvirt-clients", "libvirt-daemon-system", "ovmf", "qemu-system-x86", "qemu-utils"),
-        services=("libvirtd.socket",),
+        services=_ONE_DAEMON,
     ),
     "redhat": Kvm(
         packages=("edk2-ovmf", "libvirt-client", "libvirt-daemon-kvm", "qemu-img", "qemu-kvm"),
@@ -46,4 +47,7 @@ def kvm(intent: Intent, facts: Facts, misfits: Misfits, reasons: Reasons) -> Kvm
         "libvirt and QEMU run the guests"
         + ("." if intent.guests else ", which the inventory asks for (kvm: true) although it names no guest yet."),
     )
-    return _FAMILIES[facts.os.family]
+    found = _FAMILIES[facts.os.family]
+    if facts.os.family == "redhat" and facts.os.version.partition(".")[0] == "8":
+        return found.model_copy(update={"services": _ONE_DAEMON})
+    return found
