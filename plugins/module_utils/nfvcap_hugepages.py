@@ -49,7 +49,7 @@ def set_pools(host: Host, pools: list[Pool], outcome: Outcome, check: bool) -> N
         Failure: NFV-MEM-001 no such node or size, NFV-MEM-002 not enough memory, NFV-MEM-003 fewer pages than asked
             for (the former count is back then), NFV-MEM-004 pages to be given back are in use.
     """
-    different = [(pool, before) for pool in pools for before in [_count(host, pool)] if before != pool.count]
+    different = [(pool, before) for pool in pools for before in [count_pages(host, pool)] if before != pool.count]
     returned = {pool.node: 0 for pool, _ in different}
     for pool, before in different:
         returned[pool.node] += max(before - pool.count, 0) * pool.size_bytes
@@ -83,7 +83,12 @@ def restore_pool(host: Host, entry_id: str, before: int) -> None:
     _set(host, pool, now)
 
 
-def _count(host: Host, pool: Pool) -> int:
+def count_pages(host: Host, pool: Pool) -> int:
+    """Persistent pages that the pool has now.
+
+    Raises:
+        Failure: NFV-MEM-001.
+    """
     count = host.number(pool.file)
     if count is None:
         sizes = [name[len("hugepages-") :] for name in host.listdir(f"{NODES}/node{pool.node}/hugepages")]
@@ -153,7 +158,7 @@ def _ask(host: Host, pool: Pool, count: int) -> int:
             str(error),
             "look at the kernel log (`dmesg`), ask for fewer pages",
         ) from error
-    return _count(host, pool)
+    return count_pages(host, pool)
 
 
 def _nudge(host: Host, path: str) -> None:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PFs and VFs as modules take them: the same list that a plan has in ``desired.pfs``."""
+"""PFs, VFs and pools of huge pages as modules take them: the lists that a plan has in ``desired``."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from .nfvcap_hugepages import Pool
 from .nfvcap_sriov import PfWanted
 from .nfvcap_vfattr import VfWanted
 
@@ -30,6 +31,19 @@ PF: dict[str, Any] = {
     "name": {"type": "str"},
     "node": {"type": "int"},
 }
+
+
+POOL: dict[str, Any] = {
+    "node": {"type": "int", "required": True},
+    "size_bytes": {"type": "int", "required": True},
+    "count": {"type": "int", "required": True},
+    "when": {"type": "str", "choices": ["boot", "runtime"], "default": "runtime"},
+}
+
+
+def as_pools(pools: list[dict[str, Any]]) -> list[Pool]:
+    """Typed pools from module parameters; those that are made at boot come with kernel arguments and are left out."""
+    return [Pool(pool["node"], pool["size_bytes"], pool["count"]) for pool in pools if pool["when"] == "runtime"]
 
 
 def as_pfs(pfs: list[dict[str, Any]]) -> list[PfWanted]:

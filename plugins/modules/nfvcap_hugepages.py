@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.nfvcap_host import Host
-from ansible.module_utils.nfvcap_hugepages import Pool, set_pools
+from ansible.module_utils.nfvcap_hugepages import set_pools
 from ansible.module_utils.nfvcap_outcome import Outcome, conclude
+from ansible.module_utils.nfvcap_pfspec import POOL, as_pools
 
 DOCUMENTATION = r"""
 module: nfvcap_hugepages
@@ -45,12 +46,6 @@ RETURN = r"""
 nfvcap_changes: {description: What was changed (id, before, after)., type: list, returned: success}
 """
 
-POOL = {
-    "node": {"type": "int", "required": True},
-    "size_bytes": {"type": "int", "required": True},
-    "count": {"type": "int", "required": True},
-    "when": {"type": "str", "choices": ["boot", "runtime"], "default": "runtime"},
-}
 SPEC = {
     "pools": {"type": "list", "elements": "dict", "required": True, "options": POOL},
     "root": {"type": "path", "default": "/"},
@@ -60,11 +55,7 @@ SPEC = {
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    pools = [
-        Pool(pool["node"], pool["size_bytes"], pool["count"])
-        for pool in module.params["pools"]
-        if pool["when"] == "runtime"
-    ]
+    pools = as_pools(module.params["pools"])
 
     def work(host: Host, outcome: Outcome, check: bool) -> None:
         set_pools(host, pools, outcome, check)

@@ -16,6 +16,7 @@ from ansible.module_utils.nfvcap_hugepages import Pool, set_pools
 from ansible.module_utils.nfvcap_ledger import PATH, PLAN_PATH
 from ansible.module_utils.nfvcap_outcome import Outcome
 from ansible.module_utils.nfvcap_packages import set_packages
+from ansible.module_utils.nfvcap_record import record_originals
 from ansible.module_utils.nfvcap_restore import restore_state
 from ansible.module_utils.nfvcap_sriov import PfWanted, set_pfs
 from ansible.module_utils.nfvcap_unitset import WantedUnits, set_units
@@ -204,6 +205,25 @@ def test_a_card_that_is_gone_does_not_stop_the_way_back(server: Server) -> None:
     server.host.plant(f"{PCI}/{server.card.address}/class", "0xff0000\n")
     assert any("is gone" in note for note in undo(server).notes)
     assert not server.host.exists("/var/lib/nfvcap")
+
+
+def test_originals_are_those_of_the_running_system_not_of_the_early_boot(server: Server) -> None:
+    server.card.up = True
+    pf = PfWanted(server.card.address, 2, (VfWanted(0, driver="vfio-pci"),))
+    record_originals(server.host, [Pool(1, 2 << 20, 512)], [pf], [], check=False)
+    server.card.up = False  # early at boot
+    server.host.plant(f"{POOL}/nr_hugepages", "0\n")
+    server.host.plant(CONFIGURATION, json.dumps(HOST_JSON))
+    assert main(["nfvcap-restore", "hugepages"], server.host) == main(["nfvcap-restore", "sriov"], server.host) == 0
+    server.host.plant(f"{POOL}/free_hugepages", "512\n")
+    undo(server)
+    assert server.card.up and server.host.number(f"{POOL}/nr_hugepages") == 16
+
+
+def test_a_card_that_must_not_be_touched_is_not_prepared_for_the_next_boot_either(server: Server) -> None:
+    server.card.default_routes = [{"dst": "default", "dev": server.card.name}]
+    with pytest.raises(Failure, match="is not touched"):
+        record_originals(server.host, [], [PfWanted(server.card.address, 2)], [], check=True)
 
 
 # The boot.
