@@ -166,7 +166,20 @@ def _rebind(host: Host, address: str, override: str) -> None:
     if host.link_name(f"{device}/driver") not in (None, override):
         host.write_bounded(f"{device}/driver/unbind", address, BIND_TIMEOUT_S)
     if host.link_name(f"{device}/driver") is None:
+        _probe(host, address, override)
+
+
+def _probe(host: Host, address: str, override: str) -> None:
+    """Let the kernel look for a driver. For a VF without an override it does so only while its PF says autoprobe."""
+    switch = f"{DEVICES}/{address}/physfn/sriov_drivers_autoprobe"
+    closed = override == DEFAULT and host.value(switch) == "0"
+    if closed:
+        host.write(switch, "1\n")
+    try:
         host.write_bounded(PROBE, address, BIND_TIMEOUT_S)
+    finally:
+        if closed:
+            host.write(switch, "0\n")
 
 
 def _back(host: Host, address: str, former: Binding) -> str:

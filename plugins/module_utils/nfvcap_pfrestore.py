@@ -8,7 +8,7 @@ from typing import Any
 from .nfvcap_driver import restore_binding
 from .nfvcap_failure import Failure
 from .nfvcap_host import Host
-from .nfvcap_sriov import WRITE_TIMEOUT_S, PfWanted, make_vfs, read_pfs, user_of
+from .nfvcap_sriov import WRITE_TIMEOUT_S, PfWanted, make_vfs, number, read_pfs, user_of
 from .nfvcap_vfattr import ATTRIBUTES, VfWanted, differing, pf_interface, set_attributes
 from .nfvcap_vfset import set_autoprobe, vf_address
 
@@ -26,7 +26,7 @@ def restore_pf(host: Host, address: str, before: dict[str, Any]) -> str | None:
     nic = read_pfs(host).get(address)
     if nic is None or nic["sriov"] is None:
         return f"the network card {address} is gone, or has no SR-IOV any more"
-    changes_number = nic["sriov"]["num_vfs"] != before["num_vfs"]
+    changes_number = number(nic) != before["num_vfs"]
     _refuse(nic, before, changes_number)
     wanted = PfWanted(address, before["num_vfs"], tuple(_as_wanted(vf) for vf in before["vfs"]))
     if changes_number:

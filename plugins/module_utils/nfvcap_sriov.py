@@ -87,20 +87,25 @@ def compare(pf: PfWanted, nic: dict[str, Any], ledger: Ledger) -> list[tuple[str
     found: list[tuple[str, Any, Any]] = []
     if sriov["drivers_autoprobe"] != _original_autoprobe(ledger, nic):
         found.append((f"pf:{pf.address}:autoprobe", sriov["drivers_autoprobe"], not sriov["drivers_autoprobe"]))
-    if sriov["num_vfs"] != pf.num_vfs:
-        found.append((f"pf:{pf.address}:num_vfs", sriov["num_vfs"], pf.num_vfs))
+    if number(nic) != pf.num_vfs:
+        found.append((f"pf:{pf.address}:num_vfs", number(nic), pf.num_vfs))
     if pf.admin_up and nic["admin_up"] is False:
         found.append((f"pf:{pf.address}:up", False, True))
     reported = {vf["index"]: vf for vf in sriov["vfs"]}
     for vf in pf.vfs:
         prefix = f"vf:{pf.address}:{vf.index}"
-        if sriov["num_vfs"] != pf.num_vfs or vf.index not in reported:
+        if number(nic) != pf.num_vfs:
             found += [(f"{prefix}:{_short(name)}", None, value) for name, value in special(vf).items()]
             found += [(f"{prefix}:driver", None, vf.driver)] if vf.driver else []
         else:
             differences = differing(vf, reported[vf.index])
             found += [(f"{prefix}:{_short(name)}", have, want) for name, (have, want) in differences.items()]
     return found
+
+
+def number(nic: dict[str, Any]) -> int:
+    """How many VFs a PF has. A PF that says more than there are links to is half dead; its VFs have to be made anew."""
+    return min(int(nic["sriov"]["num_vfs"]), len(nic["sriov"]["vfs"]))
 
 
 def _short(attribute: str) -> str:
@@ -115,7 +120,7 @@ def _original_autoprobe(ledger: Ledger, nic: dict[str, Any]) -> bool:
 
 def _refuse_in_use(pf: PfWanted, nic: dict[str, Any], changes: list[tuple[str, Any, Any]]) -> None:
     """A VF in use keeps its existence, its address and its VLAN."""
-    recreated = nic["sriov"]["num_vfs"] != pf.num_vfs
+    recreated = number(nic) != pf.num_vfs
     ids = {change_id for change_id, _, _ in changes}
     for vf in nic["sriov"]["vfs"]:
         touched = [name for name in DISRUPTIVE if f"vf:{pf.address}:{vf['index']}:{name}" in ids]
@@ -123,7 +128,7 @@ def _refuse_in_use(pf: PfWanted, nic: dict[str, Any], changes: list[tuple[str, A
         if user is None or not (recreated or touched):
             continue
         what = (
-            f"the number of VFs of {pf.address} cannot change from {nic['sriov']['num_vfs']} to {pf.num_vfs}"
+            f"the number of VFs of {pf.address} cannot change from {number(nic)} to {pf.num_vfs}"
             if recreated
             else f"VF {vf['index']} of {pf.address}: {', '.join(touched)} cannot be changed now"
         )
@@ -146,7 +151,7 @@ def user_of(vf: dict[str, Any]) -> str | None:
 
 def _refuse_without_vfio(host: Host, pfs: list[PfWanted], nics: dict[str, dict[str, Any]]) -> None:
     """Before VFs are made that could not get their driver."""
-    new = [pf for pf in pfs if pf.num_vfs != nics[pf.address]["sriov"]["num_vfs"]]
+    new = [pf for pf in pfs if pf.num_vfs != number(nics[pf.address])]
     if any(vf.driver == VFIO for pf in new for vf in pf.vfs):
         refuse_without_vfio(host)
 
@@ -169,9 +174,9 @@ def _apply(host: Host, pf: PfWanted, nic: dict[str, Any], ledger: Ledger, timeou
     autoprobe = _original_autoprobe(ledger, nic)
     if pf.admin_up:
         bring_up(host, pf.address)
-    if nic["sriov"]["num_vfs"] != pf.num_vfs:
+    if number(nic) != pf.num_vfs:
         make_vfs(host, pf, autoprobe, timeout_s)
-        _give_to_drivers(host, pf, autoprobe)
+        _give_to_drivers(host, pf)
         return
     set_autoprobe(host, pf.address, autoprobe)
     reported = {vf["index"]: vf for vf in nic["sriov"]["vfs"]}
@@ -213,16 +218,13 @@ def _recreate_or_none(host: Host, pf: PfWanted, timeout_s: float) -> None:
         raise
 
 
-def _give_to_drivers(host: Host, pf: PfWanted, autoprobe: bool) -> None:
+def _give_to_drivers(host: Host, pf: PfWanted) -> None:
     wanted = {vf.index: vf.driver for vf in pf.vfs}
     addresses = {index: vf_address(host, pf.address, index) or "" for index in range(pf.num_vfs)}
     together = frozenset(addresses[index] for index, driver in wanted.items() if driver == VFIO)
     for index, address in addresses.items():
-        driver = wanted.get(index, DEFAULT)
-        if driver == DEFAULT and not autoprobe:
-            continue  # The administrator wants VFs without a driver.
-        refuse_binding(host, address, driver, together)
-        bind(host, address, driver)
+        refuse_binding(host, address, wanted.get(index, DEFAULT), together)
+        bind(host, address, wanted.get(index, DEFAULT))
 
 
 def _reload_kernel_driver(host: Host, vf: dict[str, Any]) -> None:
@@ -235,7 +237,7 @@ def _read_back(host: Host, pfs: list[PfWanted], former: dict[str, dict[str, Any]
     nics = read_pfs(host)
     for pf in pfs:
         bad = [f"{name} is {have!r}, not {want!r}" for name, have, want in compare(pf, nics[pf.address], ledger)]
-        if former[pf.address]["sriov"]["num_vfs"] != pf.num_vfs:
+        if number(former[pf.address]) != pf.num_vfs:
             drivers = {vf["index"]: vf["driver"] for vf in nics[pf.address]["sriov"]["vfs"]}
             bad += [
                 f"VF {vf.index} has {drivers.get(vf.index) or 'no driver'}, not {vf.driver}"

@@ -11,7 +11,7 @@ from .nfvcap_host import Host
 from .nfvcap_ledger import Ledger
 from .nfvcap_outcome import Outcome
 from .nfvcap_pfguard import refuse as refuse_pf
-from .nfvcap_sriov import PfWanted, read_pfs, record_pf, user_of
+from .nfvcap_sriov import PfWanted, number, read_pfs, record_pf, user_of
 
 # In check mode these are noted only: an earlier step of a real run would have seen to them.
 _LATER = ("NFV-DRV-001", "NFV-DRV-003")
@@ -30,7 +30,7 @@ def set_vf_drivers(host: Host, pfs: list[PfWanted], protected: list[str], outcom
     for pf in pfs:
         refuse_pf(host, nics, pf.address, pf.num_vfs, protected)
         nic = nics[pf.address]
-        if check and nic["sriov"]["num_vfs"] != pf.num_vfs:
+        if check and number(nic) != pf.num_vfs:
             outcome.notes.append(f"{pf.address}: its VFs get their drivers when they are made")
             continue
         todo += [(nic, vf, driver) for vf, driver in _differing(pf, nic)]

@@ -263,6 +263,21 @@ def test_vf_that_vfio_does_not_take_fails_and_running_again_converges(igb: FakeC
     assert not igb.numvfs_writes()
 
 
+def test_an_administrator_who_wants_no_autoprobe_keeps_it_so(igb: FakeCard) -> None:
+    igb.host.plant(f"{PCI}/{igb.address}/sriov_drivers_autoprobe", "0\n")
+    apply(igb, wanted(igb, 2, driver=""))
+    assert igb.drivers() == {0: "igbvf", 1: "igbvf"}
+    assert igb.host.value(f"{PCI}/{igb.address}/sriov_drivers_autoprobe") == "0"
+
+
+def test_a_card_that_has_fewer_vfs_than_it_says_is_made_anew(igb: FakeCard) -> None:
+    apply(igb, wanted(igb))
+    igb.host.unlink(f"{PCI}/{igb.address}/virtfn3")
+    outcome = apply(igb, wanted(igb))
+    assert outcome.changes[0] == {"id": f"pf:{igb.address}:num_vfs", "before": 3, "after": 4}
+    assert igb.numvfs_writes() == ["4", "0", "4"] and len(igb.drivers()) == 4
+
+
 def test_autoprobe_that_a_killed_run_left_off_is_restored(igb: FakeCard) -> None:
     apply(igb, wanted(igb))
     igb.host.plant(f"{PCI}/{igb.address}/sriov_drivers_autoprobe", "0\n")
