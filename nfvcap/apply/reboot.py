@@ -9,7 +9,7 @@ from enum import StrEnum
 from nfvcap.errors import ExitCode, NfvcapError
 from nfvcap.model.facts import Facts
 from nfvcap.model.plan import Disruption, HostPlan
-from nfvcap.planner.cmdline import canonical, split_cmdline
+from nfvcap.planner.tokens import missing
 
 
 class Policy(StrEnum):
@@ -48,11 +48,11 @@ def still_to_reboot(plan: HostPlan) -> NfvcapError:
 
 def did_not_take(plan: HostPlan, facts: Facts) -> NfvcapError:
     """The error for a host that still wants a reboot after it was rebooted: once more would not help either."""
-    missing = missing_arguments(plan, facts.cmdline.running)
-    if missing:
+    absent = missing_arguments(plan, facts.cmdline.running)
+    if absent:
         return NfvcapError(
             "NFV-BOOT-104",
-            f"{plan.host}: kernel arguments do not show up after the reboot: {' '.join(missing)}",
+            f"{plan.host}: kernel arguments do not show up after the reboot: {' '.join(absent)}",
             f"the running command line is: {facts.cmdline.running.strip()}",
             "another boot entry may be the default, the boot loader may read another configuration, or the machine "
             f"may boot over the network; it was configured in {facts.cmdline.config_source or 'no file that is known'}",
@@ -70,5 +70,4 @@ def did_not_take(plan: HostPlan, facts: Facts) -> NfvcapError:
 
 def missing_arguments(plan: HostPlan, running: str) -> tuple[str, ...]:
     """Wanted tokens that the running command line lacks, in the order of the plan."""
-    present = {canonical(token) for token in split_cmdline(running)}
-    return tuple(argument.token for argument in plan.desired.kernel_args if canonical(argument.token) not in present)
+    return missing(running, [argument.token for argument in plan.desired.kernel_args])
