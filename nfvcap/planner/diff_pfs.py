@@ -49,6 +49,17 @@ def _held_by(vf: Vf) -> str:
 
 
 def _pf(pf: PfTarget, nic: Nic, misfits: Misfits) -> Iterator[Change]:
+    if pf.admin_up and nic.admin_up is False:
+        yield Change(
+            id=f"pf:{pf.address}:up",
+            role="sriov",
+            title=f"set {_label(pf)} up",
+            before="down",
+            after="up",
+            disruption=Disruption.NONE,
+            survives_reboot=True,
+            reason="VFs of a port that is down have no link, and some drivers refuse to make any.",
+        )
     have = nic.sriov.num_vfs if nic.sriov else 0
     if have != pf.num_vfs:
         held = [(vf, _held_by(vf)) for vf in (nic.sriov.vfs if nic.sriov else ()) if vf.holder]
@@ -70,17 +81,6 @@ def _pf(pf: PfTarget, nic: Nic, misfits: Misfits) -> Iterator[Change]:
             survives_reboot=True,
             reason="The port resets when its VFs are created or removed; its own link goes down for a moment."
             + (" The number can only be changed through 0, so the present VFs are destroyed." if have else ""),
-        )
-    if pf.admin_up and nic.admin_up is False:
-        yield Change(
-            id=f"pf:{pf.address}:up",
-            role="sriov",
-            title=f"set {_label(pf)} up",
-            before="down",
-            after="up",
-            disruption=Disruption.NONE,
-            survives_reboot=True,
-            reason="VFs of a port that is down have no link.",
         )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,20 @@ def test_nothing_wanted_any_more_takes_everything_back(plan: HostPlan) -> None:
     assert f"file:{HOST_JSON}" in ids
     assert len([text for text in empty.warnings if "no longer in the inventory" in text]) == 2
     assert not plan_host("host1", Intent(), apply_plan(settled, empty)).pending
+    (left,) = plan_host("host1", Intent(), apply_plan(settled, empty, reboot=False)).changes
+    assert (left.id, left.disruption) == ("kernel-args", Disruption.REBOOT)
+    assert "isolcpus=managed_irq,domain,4-5" in left.before
+
+
+def test_arguments_that_were_never_booted_are_taken_out_again() -> None:
+    facts = document(lab_spec())
+    facts["os"] |= {"family": "redhat", "id": "rocky", "version": "9.4"}
+    facts["cmdline"]["boot_loader"] = "grub-bls"
+    facts["cmdline"]["configured"] += " isolcpus=managed_irq,domain,4-5"
+    record = {"schema": "nfvcap/host/1", "kernel_args": ["isolcpus=managed_irq,domain,4-5"]}
+    facts["files"][HOST_JSON] = {"sha256": "", "mode": "0644", "content": json.dumps(record)}
+    first = plan_host("host1", Intent(), Facts.model_validate(facts)).changes[0]
+    assert (first.id, first.disruption, first.after) == ("kernel-args", Disruption.NONE, [])
 
 
 def test_a_damaged_boot_record_counts_as_none() -> None:

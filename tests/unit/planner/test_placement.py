@@ -269,17 +269,12 @@ def test_irqbalance_is_only_told_where_it_runs() -> None:
 
 def test_a_shared_iommu_group_is_warned_about() -> None:
     facts = big()
-    facts["nics"][1]["sriov"] |= {
-        "num_vfs": 1,
-        "vfs": [
-            {
-                "index": 0, "address": "0000:3b:10.0", "name": None, "driver": "vfio-pci", "driver_override": "vfio-pci",
-                "device_id": "10ca", "node": 1, "iommu_group": 0, "mac": None, "vlan": None, "qos": None,
-                "trust": None, "spoofchk": None, "min_tx_rate_mbps": None, "max_tx_rate_mbps": None,
-                "link_state": None, "holder": None,
-            }
-        ],
+    unknown = ("mac", "vlan", "qos", "trust", "spoofchk", "min_tx_rate_mbps", "max_tx_rate_mbps", "link_state")
+    vf = {
+        "index": 0, "address": "0000:3b:10.0", "name": None, "driver": "vfio-pci", "driver_override": "vfio-pci",
+        "device_id": "10ca", "node": 1, "iommu_group": 0, "holder": None, **dict.fromkeys(unknown),
     }  # fmt: skip
+    facts["nics"][1]["sriov"] |= {"num_vfs": 1, "vfs": [vf]}
     facts["iommu"]["groups"] = [{"id": 0, "devices": ["0000:3b:10.0", "0000:3b:00.1"]}]
     made = plan({"pfs": [{"pf": PORT, "vfs": 1, "driver": "vfio-pci"}]}, facts)
     assert "shares IOMMU group 0 with 0000:3b:00.1" in made.warnings[0]

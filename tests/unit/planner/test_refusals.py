@@ -54,6 +54,16 @@ def test_a_misspelt_port_is_recognised() -> None:
     assert PORT1 in error.why
 
 
+@pytest.mark.parametrize("driver", ["igb", "ice", "mlx5_core", "virtio_net", None])
+@pytest.mark.parametrize("name", [PORT0, "enp65s0"])
+@pytest.mark.parametrize("vfs", [0, 1])
+def test_a_port_that_carries_anything_is_refused(driver: str | None, name: str, vfs: int) -> None:
+    for load in ("ssh", "default-route"):
+        facts = document(lab_spec())
+        facts["nics"][1] |= {"carries": [load], "driver": driver}
+        assert refusal({"pfs": [{"pf": name, "vfs": vfs}]}, facts).code == "NFV-PLAN-011"
+
+
 def test_the_port_that_carries_ssh_is_refused_with_the_way() -> None:
     facts = document(lab_spec())
     facts["nics"][1] |= {"carries": ["ssh", "default-route"], "carries_via": ["bond0", "br0"]}
@@ -230,6 +240,24 @@ def held(facts: dict[str, Any], kind: str, name: str, **more: Any) -> None:
             "holder": {"kind": kind, "name": name, "pid": None, **more},
         }
     ]  # fmt: skip
+
+
+def test_a_new_number_of_vfs_makes_all_of_them_anew() -> None:
+    facts = document(lab_spec())
+    held(facts, "libvirt", "vm7")
+    facts["nics"][2]["sriov"]["vfs"][0] |= {"holder": None, "vlan": 9, "mac": "02:00:00:00:00:05"}
+    entry = {"pf": PORT1, "vfs": 1, "driver": "vfio-pci", "vf": {0: {"vlan": 9, "mac": "02:00:00:00:00:05"}}}
+    same = plan_host("host1", Intent.model_validate({"pfs": [entry]}), Facts.model_validate(facts))
+    assert [change.id for change in same.changes if change.id.startswith(("pf:", "vf:"))] == [f"pf:{PORT1}:up"]
+    more = plan_host("host1", Intent.model_validate({"pfs": [entry | {"vfs": 2}]}), Facts.model_validate(facts))
+    assert [change.id for change in more.changes if change.id.startswith(("pf:", "vf:"))][:2] == [
+        f"pf:{PORT1}:up", f"pf:{PORT1}:num_vfs",
+    ]  # fmt: skip
+    again = {change.id: change.before for change in more.changes if change.id.startswith("vf:")}
+    assert again == {
+        f"vf:{PORT1}:0:mac": None, f"vf:{PORT1}:0:vlan": None,
+        f"vf:{PORT1}:0:driver": None, f"vf:{PORT1}:1:driver": None,
+    }  # fmt: skip
 
 
 def test_vfs_that_are_held_do_not_vanish() -> None:
