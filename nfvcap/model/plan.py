@@ -129,8 +129,8 @@ class Reason(Model):
 
 class Change(Model):
     id: str  # stable: "kernel-args", "hugepages:node1:2048kB", "pf:0000:81:00.0:num_vfs", "vf:0000:81:00.0:0:mac"
-    # The role that makes it: kvm_host, kernel_args, iommu, cpu_isolation, persistence, hugepages, sriov or
-    # driver_binding (in this order).
+    # The role that makes it, in this order: kvm_host, kernel_args, iommu, cpu_isolation, persistence, hugepages,
+    # sriov, driver_binding; last "record", the plan left on the host.
     role: str
     title: str  # for people: "huge pages 2 MiB on node 1"
     before: Any

@@ -28,6 +28,7 @@ def diff(desired: Desired, wanted_files: dict[str, str | None], facts: Facts, mi
         *_units(desired, facts),
         *_hugepages(desired, facts, misfits),
         *diff_pfs.pf_changes(desired, facts, misfits),
+        *_record(wanted_files, facts),
     )
 
 
@@ -170,6 +171,20 @@ def _irqbalance(desired: Desired, wanted_files: dict[str, str | None], facts: Fa
             reason="irqbalance would move interrupts back onto the CPUs that were cleared of them."
             if desired.irqbalance.manage
             else "No CPU is isolated any more.",
+        )
+
+
+def _record(wanted_files: dict[str, str | None], facts: Facts) -> Iterator[Change]:
+    if wanted_files[files.HOST_JSON] is not None and facts.files.get(files.RECORD) is None:
+        yield Change(
+            id="record",
+            role="record",
+            title=f"leave the plan in {files.RECORD}",
+            before=None,
+            after="this plan",
+            disruption=Disruption.NONE,
+            survives_reboot=True,
+            reason="Whoever verifies the host later needs to know what it shall be.",
         )
 
 

@@ -7,9 +7,10 @@ import json
 from functools import cache
 from typing import Any
 
+from nfvcap import __version__
 from nfvcap.model.cpulist import format_cpulist
 from nfvcap.model.facts import Facts
-from nfvcap.model.plan import Desired, HugePagePool, KernelArg, PfTarget
+from nfvcap.model.plan import Desired, GuestPlacement, HugePagePool, KernelArg, PfTarget
 from nfvcap.paths import data_dir
 
 HOST_JSON = "/etc/nfvcap/host.json"
@@ -21,6 +22,7 @@ HUGEPAGES_UNIT = "nfvcap-hugepages.service"
 SRIOV_UNIT = "nfvcap-sriov.service"
 UNITS = (HUGEPAGES_UNIT, SRIOV_UNIT)
 HOST_SCHEMA = "nfvcap/host/1"
+RECORD = "/var/lib/nfvcap/plan.json"  # the plan as applied last, written at the end of each run
 
 _HEAD = "# Written by nfvcap from the host's plan; changes are undone by the next `nfvcap provision`.\n"
 
@@ -79,20 +81,23 @@ def restored_pools(pools: tuple[HugePagePool, ...]) -> list[HugePagePool]:
     return [pool for pool in pools if pool.when == "runtime" and pool.count]
 
 
-def host_json(desired: Desired) -> str | None:
-    """``/etc/nfvcap/host.json``: what the units restore at boot, and which kernel arguments are ours.
+def host_json(desired: Desired, placement: tuple[GuestPlacement, ...]) -> str | None:
+    """``/etc/nfvcap/host.json``: what the units restore at boot, which kernel arguments are ours, where guests belong.
 
     Nothing in it depends on the state of the host (no VF address, no interface name): it must read the same
-    before and after the VFs exist. None when there is nothing to remember.
+    before and after the VFs exist. With the version in it, a newer nfvcap replaces what an older one left on the host.
+    None when there is nothing to remember.
     """
-    document = {
+    document: dict[str, Any] = {
         "schema": HOST_SCHEMA,
+        "nfvcap_version": __version__,
         "kernel_args": [arg.token for arg in desired.kernel_args],
         "hugepages": [pool.model_dump(exclude={"when"}) for pool in restored_pools(desired.hugepages)],
         "vfio": {"modules": list(desired.vfio.modules)},
         "pfs": [_host_pf(pf) for pf in desired.pfs],
+        "guests": [guest.model_dump(mode="json") for guest in placement],
     }
-    if not any(document[key] for key in ("kernel_args", "hugepages", "pfs")) and not desired.vfio.modules:
+    if not any(document[key] for key in ("kernel_args", "hugepages", "pfs", "guests")) and not desired.vfio.modules:
         return None
     return json.dumps(document, indent=2, sort_keys=True) + "\n"
 
@@ -102,13 +107,13 @@ def _host_pf(pf: PfTarget) -> dict[str, Any]:
     return {"address": pf.address, "admin_up": pf.admin_up, "num_vfs": pf.num_vfs, "vfs": vfs}
 
 
-def text_files(desired: Desired, facts: Facts) -> dict[str, str | None]:
+def text_files(desired: Desired, placement: tuple[GuestPlacement, ...], facts: Facts) -> dict[str, str | None]:
     """Every managed path with its content, None where no file shall be."""
     return {
         GRUB: _grub(desired.kernel_args) if facts.os.family == "debian" else None,
         MODPROBE: _modprobe(desired),
         MODULES_LOAD: _modules_load(desired),
         IRQBALANCE: _irqbalance(desired),
-        HOST_JSON: host_json(desired),
+        HOST_JSON: host_json(desired, placement),
         **{unit_path(unit): _unit_text(unit) if unit in desired.units else None for unit in UNITS},
     }

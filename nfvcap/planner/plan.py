@@ -50,10 +50,10 @@ def plan_host(host: str, intent: Intent, facts: Facts) -> HostPlan:
         kvm=kvm.kvm(intent, facts, misfits, reasons),
     )
     desired = desired.model_copy(update={"units": _units(desired)})
-    wanted_files = files.text_files(desired, facts)
     placement = tuple(
         _placement(guest, sizes[guest.name], cpu_sets, topology, misfits=misfits, reasons=reasons) for guest in placed
     )
+    wanted_files = files.text_files(desired, placement, facts)
     changes = diff(desired, wanted_files, facts, misfits)
     _abandoned_ports(previous, ports, facts, misfits)
     misfits.raise_if_any(host)

@@ -13,6 +13,6 @@ VFIO_MODULES = ("vfio_pci", "vfio", "vfio_iommu_type1")
 FACTS_QUERY: dict[str, list[str]] = {
     "packages": sorted({*kvm.ALL_PACKAGES, "irqbalance"}),
     "units": sorted({*kvm.ALL_SERVICES, *files.UNITS, IRQBALANCE_SERVICE}),
-    "files": sorted({*files.MANAGED, IRQBALANCE_DEFAULTS}),
+    "files": sorted({*files.MANAGED, files.RECORD, IRQBALANCE_DEFAULTS}),
     "kernel_modules": sorted({*VFIO_MODULES, "kvm", "kvm_intel", "kvm_amd"}),
 }

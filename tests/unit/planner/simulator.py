@@ -15,6 +15,7 @@ from nfvcap.model.facts import Facts
 from nfvcap.model.plan import HostPlan
 
 GRUB = "/etc/default/grub.d/90-nfvcap.cfg"
+RECORD = "/var/lib/nfvcap/plan.json"
 DEFAULTS: dict[str, Any] = {
     "mac": "00:00:00:00:00:00", "vlan": 0, "qos": 0, "trust": False, "spoofchk": True,
     "min_tx_rate_mbps": 0, "max_tx_rate_mbps": 0, "link_state": "auto",
@@ -30,6 +31,8 @@ def apply_plan(facts: Facts, plan: HostPlan, *, reboot: bool = True) -> Facts:
     _boot(now, plan, before_grub, reboot=reboot)
     _pages(now, plan, reboot=reboot)
     _ports(now, plan)
+    if plan.files["/etc/nfvcap/host.json"] is not None:
+        now["files"][RECORD] = {"sha256": "", "mode": "0600", "content": plan.to_json()}
     return Facts.model_validate(now)
 
 

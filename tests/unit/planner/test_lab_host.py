@@ -106,6 +106,7 @@ BREAKS: list[tuple[tuple[Any, ...], Any, list[str]]] = [
     (("units", "nfvcap-sriov.service", "enabled"), "disabled", ["unit:nfvcap-sriov.service"]),
     (("nodes", 1, "hugepages", 0, "total"), 100, ["hugepages:node1:2048kB"]),
     (("nodes", 1, "hugepages", 0, "total"), 1000, ["hugepages:node1:2048kB"]),
+    (("files", "/var/lib/nfvcap/plan.json"), None, ["record"]),
     (("nics", 2, "admin_up"), False, [f"pf:{PORT1}:up"]),
     (("nics", 1, "sriov", "vfs", 0, "vlan"), 7, [f"vf:{PORT0}:0:vlan"]),
     (("nics", 1, "sriov", "vfs", 0, "mac"), "02:00:00:00:00:99", [f"vf:{PORT0}:0:mac"]),
@@ -130,6 +131,14 @@ def test_each_thing_broken_by_hand_is_exactly_one_change(
     target[path[-1]] = value
     again = plan_host("host1", intent, Facts.model_validate(facts))
     assert [change.id for change in again.changes] == expected
+
+
+def test_a_guest_that_moves_is_a_change_although_the_host_stays_as_it_is() -> None:
+    raw = {"cpus": {"housekeeping": "0,3"}, "hugepages": [{"size": "2M", "node": 0, "count": 512}]}
+    one = Intent.model_validate(raw | {"guests": {"a": {"vcpus": 1, "memory": "512M", "node": 0}}})
+    two = Intent.model_validate(raw | {"guests": {"a": {"vcpus": 2, "memory": "512M", "node": 0}}})
+    settled = apply_plan(lab_host(), plan_host("host1", one, lab_host()))
+    assert [change.id for change in plan_host("host1", two, settled).changes] == [f"file:{HOST_JSON}"]
 
 
 def test_a_vf_lent_to_a_guest_is_no_drift(intent: Intent, plan: HostPlan) -> None:

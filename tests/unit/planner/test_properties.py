@@ -22,7 +22,17 @@ from nfvcap.planner.files import GRUB, IRQBALANCE, MANAGED, ROLE_OF
 from nfvcap.planner.plan import plan_host
 
 Case = tuple[MachineSpec, Intent, Facts]
-ROLES = ("kvm_host", "kernel_args", "iommu", "cpu_isolation", "persistence", "hugepages", "sriov", "driver_binding")
+ROLES = (
+    "kvm_host",
+    "kernel_args",
+    "iommu",
+    "cpu_isolation",
+    "persistence",
+    "hugepages",
+    "sriov",
+    "driver_binding",
+    "record",
+)
 # `make soak` asks for many, and for other ones each time.
 EXAMPLES = int(os.environ.get("NFVCAP_EXAMPLES", "0"))
 SETTINGS = settings(
