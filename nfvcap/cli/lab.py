@@ -27,7 +27,7 @@ def lab() -> None:
 @lab.command()
 @_NAME
 @click.option("--reset", is_flag=True, help="Start from the pristine disk; else the disk is as it was left.")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(1), default=300, show_default=True, metavar="S",
+@click.option("--timeout", "timeout_s", type=click.FloatRange(1), default=600, show_default=True, metavar="S",
               help="Limit for the boot itself.")  # fmt: skip
 def up(name: str, reset: bool, timeout_s: float) -> None:
     """Boot the lab server and wait until ssh answers; builds the image when there is none."""

@@ -79,6 +79,8 @@ def greets(port: int, timeout_s: float = 2) -> bool:
 
     A connection alone says nothing: QEMU accepts it for the lab server before that one listens.
     """
+    if not port:
+        return False
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
             connection.settimeout(timeout_s)

@@ -18,7 +18,7 @@ from nfvcap.lab.state import State
 from nfvcap.lab.topology import Machine, Paths, arguments
 from nfvcap.run import run
 
-TIMEOUT_S = 300.0
+TIMEOUT_S = 600.0
 _POLL_S = 0.5
 _FIRMWARE, _VARIABLES = "usr/share/OVMF/OVMF_CODE_4M.fd", "usr/share/OVMF/OVMF_VARS_4M.fd"
 _GIB = 1024**3
@@ -41,6 +41,12 @@ def start(name: str, paths: Paths, image: Image, stages: Stages) -> None:
         _prepare_disk(paths, image)
         for path in paths.sockets():
             path.unlink(missing_ok=True)
+        state = State(
+            image.directory.name, 0, accelerator.name, accelerator.why,
+            chosen.version, chosen.origin, chosen.why,
+        )  # fmt: skip
+        # Before the start: whatever happens to this command, the next one knows what is running.
+        state.save(paths)
         machine = Machine(name, paths, accelerator.name, image.toolbox.path(_FIRMWARE))
         done = run([*chosen.argv, *arguments(machine)], timeout_s=60, check=False, env=chosen.env)
         if not done.ok:
@@ -48,10 +54,13 @@ def start(name: str, paths: Paths, image: Image, stages: Stages) -> None:
         with Qmp(paths.qmp) as qmp:
             port = access.forwarded_port(qmp.monitor("info usernet"))
         access.write_config(name, paths, image, port)
-        State(
-            image.directory.name, port, accelerator.name, accelerator.why,
-            chosen.version, chosen.origin, chosen.why,
-        ).save(paths)  # fmt: skip
+        replace(state, port=port).save(paths)
+
+
+def half_started(paths: Paths) -> bool:
+    """Was the command killed between starting QEMU and learning its ssh port?"""
+    state = State.load(paths)
+    return state is None or state.port == 0
 
 
 def wait_ready(name: str, paths: Paths, stages: Stages, timeout_s: float) -> None:

@@ -60,14 +60,13 @@ def build(tree: Path, disk: Path) -> None:
         image.truncate(DISK_BYTES)
     run(tools.argv("usr/sbin/sfdisk", "--quiet", disk), timeout_s=_TIMEOUT_S, stdin=_TABLE)
     _write_at(disk, _ESP_START, _system_partition(tools, disk.parent))
-    environment = {"MKE2FS_CONFIG": str(tools.path("etc/mke2fs.conf"))}
     words = tools.argv(
         "usr/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-L", "nfvcap-root", "-U", ROOT_UUID,
         "-E", f"offset={_ROOT_START},lazy_itable_init=1,lazy_journal_init=1", "-d", tree, disk,
         str(_ROOT_BYTES // 4096),
     )  # fmt: skip
-    # Root, because the tree has files that only root may read; env, because sudo drops variables.
-    run(as_root("env", *(f"{key}={value}" for key, value in environment.items()), *words), timeout_s=_TIMEOUT_S)
+    # Root, because the tree has files that only root may read.
+    run(as_root(*words, MKE2FS_CONFIG=str(tools.path("etc/mke2fs.conf"))), timeout_s=_TIMEOUT_S)
 
 
 def _system_partition(tools: Toolbox, scratch: Path) -> Path:

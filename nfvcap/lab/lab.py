@@ -87,6 +87,8 @@ class Lab:
                 self._stop_now()
                 self._drop_disk()
             try:
+                if self.pid() is not None and boot.half_started(self.paths):
+                    self._stop_now()
                 if self.pid() is None:
                     boot.start(self.name, self.paths, self._image(built), stages)
                 boot.wait_ready(self.name, self.paths, stages, timeout_s)
@@ -108,7 +110,9 @@ class Lab:
         """
         with self._lock():
             running = self.pid() is not None
-            if running and not power_cut and not delete:
+            state = State.load(self.paths)
+            # What has not booted yet does not hear the power button.
+            if running and state is not None and state.boot_s and not power_cut and not delete:
                 self._shut_down()
             self._stop_now()
             if delete and self.paths.directory.exists():
@@ -135,8 +139,9 @@ class Lab:
         """What is there right now; reads only."""
         pid, state = self.pid(), State.load(self.paths)
         size = self.paths.overlay.stat().st_blocks * 512 if self.paths.overlay.exists() else 0
-        if pid is None or state is None:
+        if pid is None:
             return Status.down(self.name, self.paths, size)
+        state = state or State("", 0, "", "", "", "", "")
         answering = access.greets(state.port)
         wires = {port.index: listening(self.paths.wire(port)) for port in PORTS}
         return Status.running(

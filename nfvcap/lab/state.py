@@ -18,7 +18,7 @@ class State:
 
     Args:
         image: recipe id of the image under the disk.
-        port: ssh port on 127.0.0.1.
+        port: ssh port on 127.0.0.1, 0 until QEMU has told it.
         accelerator, accelerator_why: ``kvm`` or ``tcg``, and the reason.
         qemu, qemu_origin, qemu_why: version, where it came from, and the reason.
         boot_s: seconds until root could log in, 0 as long as that has not happened.

@@ -36,10 +36,16 @@ def mirrors() -> list[str]:
     ]
 
 
-def as_root(*words: str | Path) -> list[str]:
-    """A command with the rights of root: as it is for root, through sudo for everybody else."""
+def as_root(*words: str | Path, **variables: str) -> list[str]:
+    """A command with the rights of root: as it is for root, through sudo for everybody else.
+
+    Args:
+        words: the command.
+        variables: added to its environment by name, because sudo drops what it is given.
+    """
     prefix = [] if os.geteuid() == 0 else ["sudo", "--"]
-    return [*prefix, *map(str, words)]
+    environment = ["env", *(f"{key}={value}" for key, value in variables.items())] if variables else []
+    return [*prefix, *environment, *map(str, words)]
 
 
 def require_tools() -> None:
@@ -84,7 +90,13 @@ def command(tree: Path, public_key: Path, archives: Path) -> list[str]:
         f'--customize-hook=rm -f "{archives}"/*.deb && mv {cached}/*.deb "{archives}"/',
         f'--customize-hook=sh "{RECIPE}/customize.sh" "$1" "{RECIPE}" "{public_key}"',
     ]
-    return as_root(*words, SUITE, tree, *mirrors())
+    return as_root(*words, SUITE, tree, *mirrors(), **_environment(tree.parent))
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    """Locale and umask must not shape the image; the caller's proxies are needed to get at the packages."""
+    proxies = {name: os.environ[name] for name in ("http_proxy", "https_proxy", "no_proxy") if name in os.environ}
+    return {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "TMPDIR": str(scratch), **proxies}
 
 
 def build(tree: Path, public_key: Path, archives: Path) -> None:
@@ -100,9 +112,7 @@ def build(tree: Path, public_key: Path, archives: Path) -> None:
     """
     require_tools()
     archives.mkdir(parents=True, exist_ok=True)
-    # Locale, umask and proxies of the caller: the first two must not shape the image, the last are needed.
-    environment = {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "TMPDIR": str(tree.parent)}
-    run(command(tree, public_key, archives), timeout_s=_BUILD_TIMEOUT_S, env=environment, cwd=tree.parent)
+    run(command(tree, public_key, archives), timeout_s=_BUILD_TIMEOUT_S, cwd=tree.parent)
 
 
 def remove(path: Path) -> None:
