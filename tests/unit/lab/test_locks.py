@@ -29,7 +29,8 @@ def test_a_program_started_under_it_does_not_keep_it(tmp_path: Path) -> None:
     with locked(tmp_path / "lock", "x", wait_s=0):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"], close_fds=False)
     try:
-        with locked(tmp_path / "lock", "x", wait_s=0):
+        # The child closes what it must not inherit a moment after it has been started.
+        with locked(tmp_path / "lock", "x", wait_s=10):
             pass
     finally:
         child.kill()
