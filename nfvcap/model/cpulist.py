@@ -11,7 +11,7 @@ def parse_cpulist(text: str) -> tuple[int, ...]:
     cpus: list[int] = []
     for part in text.replace(" ", "").split(","):
         first, dash, last = part.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        if not part.isascii() or not first.isdecimal() or (dash and not last.isdecimal()):
             raise ValueError(f"{text!r} is not a CPU list; write for instance 0-3,8")
         start, end = int(first), int(last or first)
         if end < start:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 
 from nfvcap.model import intent_fields as kind
 
@@ -110,11 +110,16 @@ def _pools(value: Any) -> Any:
     return value
 
 
-Pools = Annotated[
-    tuple[PoolIntent, ...] | None,
-    BeforeValidator(_pools),
-    WithJsonSchema({"anyOf": [{"const": kind.AUTO}, {"type": "array", "items": {"$ref": "#/$defs/PoolIntent"}}]}),
-]
+class _AutoInSchema:
+    """In the JSON Schema the word ``auto`` stands where the model has None."""
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = dict(handler(core))
+        schema["anyOf"] = [{"const": kind.AUTO} if part == {"type": "null"} else part for part in schema["anyOf"]]
+        return schema
+
+
+Pools = Annotated[tuple[PoolIntent, ...] | None, BeforeValidator(_pools), _AutoInSchema()]
 
 
 class Intent(IntentModel):

@@ -30,7 +30,7 @@ def bad(what: str, fix: str = "", why: str = "") -> PydanticCustomError:
 
 def whole_number(value: Any) -> Any:
     """Whole numbers and, because templates yield text, their decimal spelling; never a boolean."""
-    if isinstance(value, str) and value.strip().isdecimal():
+    if isinstance(value, str) and value.isascii() and value.strip().isdecimal():
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise bad(f"{value!r} is not a whole number")

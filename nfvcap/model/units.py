@@ -11,9 +11,9 @@ import re
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _SIZE_FACTOR = {"": 1, "k": KIB, "m": MIB, "g": GIB, "t": TIB}
-_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([mg])(?:bit|bps|bit/s)?)?", re.IGNORECASE)
+_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([mg])(?:bit|bps|bit/s)?)?", re.IGNORECASE)
 _RATE_FACTOR = {"": 1, "m": 1, "g": 1000}
 
 
