@@ -13,7 +13,7 @@ import click
 from nfvcap.cli.options import format_option, hosts_argument, inventory_option
 from nfvcap.cli.output import emit, plural, say
 from nfvcap.errors import ExitCode
-from nfvcap.inventory.inventory import Finding, Inventory, load
+from nfvcap.inventory.inventory import Finding, load
 from nfvcap.model.intent import Intent
 
 
@@ -36,7 +36,7 @@ def check_config(hosts: tuple[str, ...], inventory: tuple[Path, ...], fmt: str) 
     if fmt == "json":
         emit(_json(intents, findings))
     else:
-        _text(sources, origin, found, intents, findings)
+        _text(sources, origin, intents, findings)
     return int(ExitCode.USAGE if findings else ExitCode.OK)
 
 
@@ -46,9 +46,7 @@ def _json(intents: dict[str, Intent], findings: Sequence[Finding]) -> str:
     return json.dumps({"ok": not findings, "findings": listed, "intents": wanted}, indent=2)
 
 
-def _text(
-    sources: Sequence[Path], origin: str, found: Inventory, intents: dict[str, Intent], findings: Sequence[Finding]
-) -> None:
+def _text(sources: Sequence[Path], origin: str, intents: dict[str, Intent], findings: Sequence[Finding]) -> None:
     say(f"inventory: {', '.join(map(str, sources))} ({origin})")
     for finding in findings:
         emit(str(finding))
@@ -57,7 +55,7 @@ def _text(
     if findings:
         say(f"{plural(len(findings), 'mistake')} found")
     elif not intents:
-        say(f"none of the {plural(len(found.hosts), 'host')} has the variable nfvcap: see inventory/example.yml")
+        say("no host of the inventory has the variable nfvcap: see inventory/example.yml")
 
 
 def summary(intent: Intent) -> str:

@@ -80,10 +80,10 @@ class Tree:
                 item = Tree(self.path, self.node.value[part])
                 return item, item
             return None
+        found = None
         for key, key_tree, value in self.items():
-            if key == str(part):
-                return key_tree, value
-        return None
+            found = (key_tree, value) if key == str(part) else found  # of several the last counts, as in YAML
+        return found
 
     def lints(self) -> Iterator[tuple[Position, str, str, str]]:
         """What YAML accepts but nobody means: position, what, why, fix."""
