@@ -93,7 +93,7 @@ def test_the_same_bytes(c_frame: CFrame, size: int, ident: FrameId, layout: Layo
     assert c_frame.judge(mine, size) == (Verdict.GOOD, ident)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=700, deadline=None)
 @given(data=st.data(), ident=idents, layout=layouts, size=st.integers(60, 200))
 def test_the_same_verdict_on_damaged_frames(
     c_frame: CFrame, data: st.DataObject, ident: FrameId, layout: Layout, size: int

@@ -50,6 +50,14 @@ static void expect(struct account *a, const struct tally *t, const struct expect
     }
 }
 
+bool account_has_flow(const struct tally *t, const struct expectation *e, uint32_t number)
+{
+    struct account a = {0};
+
+    expect(&a, t, e, number);
+    return t->flows[number] != NULL || a.end != a.first;
+}
+
 struct walk {
     struct account *account;
     missing_fn fn;

@@ -40,6 +40,9 @@ typedef void (*missing_fn)(void *arg, uint64_t first, uint64_t last);
 /* How many flows there are to account for: expected or seen. */
 uint32_t account_flows(const struct tally *t, const struct expectation *e);
 
+/* Is there anything to say of flow `number`? */
+bool account_has_flow(const struct tally *t, const struct expectation *e, uint32_t number);
+
 /* Flow `number`, which may never have been seen; each missing range goes to fn. False: out of memory. */
 bool account_flow(struct account *a, const struct tally *t, const struct expectation *e, uint32_t number,
                   missing_fn fn, void *arg);

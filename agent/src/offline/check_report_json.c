@@ -143,7 +143,7 @@ static bool put_numbers(struct json *j, const struct check_report *r)
     put_account(j, r->account);
     json_array(j, "flows");
     for (uint32_t i = 0; i < n; i++)
-        if (!put_flow(j, r, i))
+        if (account_has_flow(r->tally, e, i) && !put_flow(j, r, i))
             return false;
     json_array_end(j);
     json_object_end(j);

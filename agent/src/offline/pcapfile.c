@@ -8,6 +8,7 @@
 #include "reader.h"
 
 #define FILE_HEADER 24u
+#define END_MARKER 0xffffffffu /* src/capture/record.h: a mapped file's contents end here */
 #define RECORD_HEADER 16u
 
 /* What libpcap refuses to exceed, whatever the snap length says; USB and D-Bus captures may be longer. */
@@ -111,6 +112,8 @@ static bool take_one(struct reader *r, struct record_batch *b)
     wirelen = get32(p + 12, r->swapped);
     if ((seconds | frac | caplen | wirelen) == 0)
         return reader_stop_zeros(r);
+    if (caplen == END_MARKER && wirelen == 0)
+        return reader_stop_marker(r);
     if (r->minor < 3 || (r->minor == 3 && caplen > wirelen)) {
         uint32_t other = caplen;
 

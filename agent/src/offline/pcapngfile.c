@@ -17,6 +17,7 @@ enum {
     BLOCK_SECTION = 0x0a0d0d0a,
 };
 
+#define END_MARKER 0xffffffffu /* src/capture/record.h: a mapped file's contents end here */
 #define BLOCK_MIN 12u    /* type, length, length */
 #define ENHANCED_MIN 32u /* with its trailing length */
 #define ENHANCED_DATA 28u
@@ -297,6 +298,8 @@ static bool take_block(struct reader *r, struct record_batch *b)
     len = get32(r, p + 4);
     if ((type | len) == 0)
         return reader_stop_zeros(r);
+    if (type == 0 && len == END_MARKER)
+        return reader_stop_marker(r);
     if (len < BLOCK_MIN || len % 4 != 0)
         return corrupt(r, "a block whose length is less than 12 or not a multiple of 4");
     if (!is_read(type))

@@ -53,6 +53,12 @@ bool reader_stop_short(struct reader *r)
     return reader_stop(r, all_zero(r->src.next, left) ? END_UNWRITTEN : END_CUT, "%s", "");
 }
 
+bool reader_stop_marker(struct reader *r)
+{
+    r->whole_bytes = source_offset(&r->src, r->src.next);
+    return reader_stop(r, END_UNWRITTEN, "%s", "");
+}
+
 bool reader_stop_zeros(struct reader *r)
 {
     struct source *s = &r->src;

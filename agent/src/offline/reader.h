@@ -24,7 +24,7 @@ enum reader_end {
     END_NOT_YET,
     END_WHOLE,     /* behind a whole record */
     END_CUT,       /* in the middle of a record */
-    END_UNWRITTEN, /* nothing but zeros from `whole_bytes` on: space that was never written */
+    END_UNWRITTEN, /* from `whole_bytes` on nothing but zeros, or what follows the capture's end marker */
     END_CORRUPT,   /* what stands at `whole_bytes` cannot be a record */
     END_UNKNOWN,   /* not a capture file, or one of a kind that is not read */
     END_IO,        /* reading failed: `error` */
@@ -101,6 +101,7 @@ static inline uint64_t reader_offset(const struct reader *r, const uint8_t *data
 bool reader_stop(struct reader *r, enum reader_end end, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool reader_stop_short(struct reader *r); /* the stream ended inside a record: cut, unwritten or an error */
+bool reader_stop_marker(struct reader *r); /* the capture's end marker: what follows is left over */
 bool reader_stop_zeros(struct reader *r); /* a header of zeros: unwritten, unless data follow */
 struct capture_interface *reader_add_interface(struct reader *r);
 

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Captures of real networks and of broken programs, from tcpdump's own test suite, through `check` and `merge`.
+
+They come with Debian's source package of tcpdump, which is fetched once into the user's cache.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.agent.captures import check
+from tests.agent.support import Agent
+from tests.agent.test_offline_merge import merge
+
+# Fuzzed files of that suite with records of zeros in them, where others read empty packets and then rubbish.
+ZERO_RECORDS = {"bgp_vpn_rt-oobr.pcap", "vtp_asan.pcap"}
+ETHERNET = 1
+
+
+def fetch(folder: Path) -> None:
+    """The source package, with apt's own lists and configuration left alone."""
+    lists = folder / "lists"
+    (lists / "partial").mkdir(parents=True, exist_ok=True)
+    release = Path("/etc/os-release").read_text()
+    codename = next(
+        line.split("=")[1].strip('"') for line in release.splitlines() if line.startswith("VERSION_CODENAME=")
+    )
+    sources = folder / "sources.list"
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    sources.write_text(f"deb-src [signed-by={keyring}] http://deb.debian.org/debian {codename} main\n")
+    options = [
+        "-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null",
+        "-o", f"Dir::State::Lists={lists}", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=",
+    ]  # fmt: skip
+    subprocess.run(["apt-get", *options, "update"], check=True, capture_output=True, timeout=300)
+    subprocess.run(
+        ["apt-get", *options, "source", "--download-only", "tcpdump"],
+        check=True, capture_output=True, timeout=300, cwd=folder,
+    )  # fmt: skip
+    shutil.rmtree(lists)
+
+
+@pytest.fixture(scope="module")
+def captures() -> list[Path]:
+    """All captures of the suite; skips where the package cannot be had."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nfvcap" / "tcpdump-captures"
+    if not (cache / ".complete").exists():
+        shutil.rmtree(cache, ignore_errors=True)
+        cache.mkdir(parents=True)
+        try:
+            fetch(cache)
+        except (OSError, subprocess.SubprocessError) as error:
+            pytest.skip(f"the source package of tcpdump cannot be had: {error}")
+        (archive,) = cache.glob("tcpdump_*.orig.tar.*z")
+        with tarfile.open(archive) as tar:
+            for member in tar.getmembers():
+                name = Path(member.name)
+                if name.suffix in {".pcap", ".pcapng"} and member.isfile():
+                    stream = tar.extractfile(member)
+                    assert stream is not None
+                    (cache / name.name).write_bytes(stream.read())
+        (cache / ".complete").touch()
+    return sorted(path for path in cache.iterdir() if path.suffix in {".pcap", ".pcapng"})
+
+
+def tshark(path: Path) -> list[tuple[int, int, int]] | None:
+    """Time, length on the wire and captured length of each packet; None for link types that it does not know."""
+    said = subprocess.run(
+        ["tshark", "-n", "-r", str(path), "-T", "fields",
+         "-e", "frame.time_epoch", "-e", "frame.len", "-e", "frame.cap_len"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    if "doesn't support" in said.stderr:
+        return None
+    rows = (line.split("\t") for line in said.stdout.splitlines())
+    return [(int(row[0].replace(".", "")), int(row[1]), int(row[2])) for row in rows]
+
+
+def test_every_capture_is_read(agent: Agent, captures: list[Path]) -> None:
+    """All of them in one run: whole, but for the two that are known not to be."""
+    assert len(captures) > 500
+    done = check(agent, *captures)
+    odd = {Path(f["path"]).name: f["state"] for f in done.report["files"] if f["state"] != "whole"}
+    assert odd == dict.fromkeys(ZERO_RECORDS, "damaged")
+    assert done.report["totals"]["good"] == done.report["totals"]["corrupt"] == 0, "none of these frames is ours"
+
+
+def test_tshark_reads_the_same(agent: Agent, captures: list[Path]) -> None:
+    """Every tenth of them, with every packet's lengths and times."""
+    if shutil.which("tshark") is None:
+        pytest.skip("tshark is not installed")
+    compared = 0
+    for path in captures[::10]:
+        done = check(agent, path)
+        theirs = tshark(path)
+        # Records whose fraction is a second or more have no time that everybody reads the same.
+        if done.file["link_type"] != ETHERNET or done.file["odd_times"] or theirs is None or path.name in ZERO_RECORDS:
+            continue
+        totals = done.report["totals"]
+        assert len(theirs) == totals["packets"], path
+        assert sum(row[1] for row in theirs) == totals["wire_bytes"], path
+        assert sum(row[2] for row in theirs) == totals["captured_bytes"], path
+        assert min(row[0] for row in theirs) == totals["first_ns"], path
+        assert max(row[0] for row in theirs) == totals["last_ns"], path
+        compared += 1
+    assert compared > 20
+
+
+def test_merged_captures_hold_every_packet(agent: Agent, captures: list[Path], tmp_path: Path) -> None:
+    """pcapng takes all of them at once, whatever their link types."""
+    whole = [path for path in captures if path.name not in ZERO_RECORDS]
+    before = check(agent, *whole).report["totals"]
+    report = merge(agent, tmp_path / "all.pcapng", *whole)
+    after = check(agent, tmp_path / "all.pcapng").report["totals"]
+    for key in ("packets", "captured_bytes", "wire_bytes", "first_ns", "last_ns"):
+        assert after[key] == before[key], key
+    assert report["packets"] == before["packets"]
+    assert after["time_backward"] == report["time_backward"]
