@@ -84,7 +84,7 @@ def ensure(stages: Stages) -> Image:
     if image := find():
         return image
     images_dir().mkdir(parents=True, exist_ok=True)
-    with locked(images_dir() / ".lock", "another build of the lab image", wait_s=1800):
+    with locked(images_dir() / ".lock", "another build of the lab image", wait_s=1800, say=stages.say):
         # Whoever held the lock may have built what is wanted here.
         return find() or _build(stages)
 

@@ -78,24 +78,20 @@ class Lab:
             The stages with their times.
 
         Raises:
-            LabError: NFV-LAB-005 it did not boot (nothing is left running), NFV-LAB-006 too little memory or disk.
+            LabError: NFV-LAB-005 it did not boot (nothing is left running), NFV-LAB-006 too little memory or disk,
+                NFV-LAB-009 the image under its disk is gone.
         """
         stages = Stages(self.say)
-        built = image.ensure(stages)
         with self._lock():
             if reset:
                 self._stop_now()
                 self._drop_disk()
-            try:
-                if self.pid() is not None and boot.half_started(self.paths):
-                    self._stop_now()
-                if self.pid() is None:
-                    boot.start(self.name, self.paths, self._image(built), stages)
-                boot.wait_ready(self.name, self.paths, stages, timeout_s)
-            except BaseException:
-                # Ctrl-C included: whoever started it does not leave half a lab running.
+            if self.pid() is not None and boot.half_started(self.paths):
                 self._stop_now()
-                raise
+            if self.pid() is not None:
+                boot.wait_ready(self.name, self.paths, stages, timeout_s)
+            else:
+                self._start(stages, timeout_s)
         return stages
 
     def down(self, *, power_cut: bool = False, delete: bool = False) -> bool:
@@ -201,16 +197,25 @@ class Lab:
 
     # -- inside -----------------------------------------------------------------------------------------------
 
+    def _start(self, stages: Stages, timeout_s: float) -> None:
+        try:
+            boot.start(self.name, self.paths, self._image(stages), stages)
+            boot.wait_ready(self.name, self.paths, stages, timeout_s)
+        except BaseException:
+            # Ctrl-C included: whoever starts a lab leaves no half of it running.
+            self._stop_now()
+            raise
+
     def _lock(self) -> AbstractContextManager[None]:
         # Beside the directory, which `down --delete` removes.
         path = labs_dir() / f".{self.name}.lock"
-        return locked(path, f"another command on lab {self.name!r}", wait_s=_LOCK_WAIT_S)
+        return locked(path, f"another command on lab {self.name!r}", wait_s=_LOCK_WAIT_S, say=self.say)
 
-    def _image(self, newest: Image) -> Image:
+    def _image(self, stages: Stages) -> Image:
         """The image that the disk stands on: an existing disk keeps the one it was made from."""
         recorded = State.load(self.paths)
         if recorded is None or not self.paths.overlay.exists():
-            return newest
+            return image.ensure(stages)
         own = Image(image.images_dir() / recorded.image)
         if not own.disk.exists():
             raise LabError(

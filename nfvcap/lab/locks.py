@@ -11,18 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nfvcap.lab.errors import LabError
+from nfvcap.lab.stages import Say, silent
 
 _POLL_S = 0.2
 
 
 @contextmanager
-def locked(path: Path, holder: str, *, wait_s: float) -> Iterator[None]:
+def locked(path: Path, holder: str, *, wait_s: float, say: Say = silent) -> Iterator[None]:
     """Hold an exclusive lock on ``path``.
 
     Args:
         path: file of the lock; is made when missing and stays.
         holder: who could hold it, in words (``"another command on lab 'x'"``).
         wait_s: how long to wait for the holder.
+        say: is told once when there is something to wait for.
 
     Raises:
         LabError: NFV-LAB-002 the holder kept it.
@@ -31,8 +33,11 @@ def locked(path: Path, holder: str, *, wait_s: float) -> Iterator[None]:
     # Programs that are started must not inherit the lock: a machine in the background would hold it for ever.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        deadline = time.monotonic() + wait_s
+        deadline, told = time.monotonic() + wait_s, False
         while not _try(descriptor):
+            if not told:
+                say(f"  waiting for {holder} ...")
+                told = True
             if time.monotonic() > deadline:
                 raise LabError(
                     2, f"{holder} is at work", f"it has held {path} for {wait_s:g} s", "wait for it to end, or stop it"

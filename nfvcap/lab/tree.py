@@ -54,7 +54,7 @@ def require_tools() -> None:
     Raises:
         LabError: NFV-LAB-001 something is missing.
     """
-    wanted = ["mmdebstrap", "unshare", "ssh", "ssh-keygen"] + ([] if os.geteuid() == 0 else ["sudo"])
+    wanted = ["mmdebstrap", "setpriv", "unshare", "ssh", "ssh-keygen"] + ([] if os.geteuid() == 0 else ["sudo"])
     missing = [name for name in wanted if shutil.which(name) is None]
     if not _KEYRING.exists():
         missing.append("debian-archive-keyring")
@@ -72,7 +72,9 @@ def command(tree: Path, public_key: Path, archives: Path) -> list[str]:
     """The mmdebstrap command that makes ``tree``; downloaded packages are kept in ``archives``."""
     # A private mount namespace: whatever happens to the build, no bind mount of /dev or /proc outlives it, so that
     # removing a half-made tree can never reach the machine's own files.
-    words: list[str | Path] = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "mmdebstrap"]
+    # And no build outlives the command that started it.
+    words: list[str | Path] = ["setpriv", "--pdeathsig", "KILL"]
+    words += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "mmdebstrap"]
     words += ["--quiet", "--mode=root", "--variant=minbase", "--architectures=amd64", f"--keyring={_KEYRING}"]
     words += [
         '--aptopt=Apt::Install-Recommends "false"',
