@@ -39,7 +39,7 @@ and contacts nothing; every other command does the same before it connects. For 
 
 | Kind | How to write it |
 |---|---|
-| memory, page size | `512M`, `2G`, `16GiB`, or bytes. **Powers of two**, as the kernel reads them: `1G` = `1GB` = `1GiB` |
+| memory, page size | `512M`, `2G`, `16GiB`, or bytes. **Powers of two**, as in the kernel: `1G` = `1GB` = `1GiB` |
 | rate | a number of Mbit/s, or `500Mbit`, `1Gbit`, `2.5G`. **Powers of ten**: `1G` = 1000 Mbit/s. 0 is no limit |
 | CPU list | `"0-3,8"`, or `[0, 1, 2, 3, 8]` |
 | port | PCI address **in quotes** (`"0000:05:00.0"` without quotes is the number 300 in YAML), or interface name |
