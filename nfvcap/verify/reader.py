@@ -75,6 +75,7 @@ LISTS = (
     "/sys/class/net/*/lower_*",
 )
 NIC_FILES = ("vendor", "device", "numa_node", "driver_override", "sriov_numvfs", "sriov_totalvfs")
+OWN_UNITS = ("nfvcap-hugepages.service", "nfvcap-sriov.service")
 UNIT_PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,Result,TriggeredBy,MainPID,InvocationID,ExecStart,Environment"
 )
@@ -164,10 +165,12 @@ def planned(text: str | None) -> dict[str, set[str]]:
 
 def start_commands(snapshot: Snapshot, wanted: dict[str, set[str]]) -> None:
     # Patterns match loaded units only; those that restore the state after a boot must show up even when they are gone.
-    units = {"irqbalance.service", "nfvcap-*", "nfvcap-hugepages.service", "nfvcap-sriov.service", *wanted["units"]}
+    units = {"irqbalance.service", "nfvcap-*", *OWN_UNITS, *wanted["units"]}
     units |= {unit[: -len(".service")] + ".socket" for unit in wanted["units"] if unit.endswith(".service")}
     snapshot.start("units", ["systemctl", "show", "--no-pager", "-p", UNIT_PROPERTIES, "--", *sorted(units)])
-    journal = ["journalctl", "-q", "--no-pager", "-b", "-p", "err", "-n", "50", "-o", "json", "-u", "nfvcap-*"]
+    journal = ["journalctl", "-q", "--no-pager", "-b", "-p", "err", "-n", "50", "-o", "json"]
+    # Not as a pattern: journalctl fails on one that matches nothing.
+    journal += [f"--unit={unit}" for unit in OWN_UNITS]
     snapshot.start("journal", [*journal, "--output-fields", "MESSAGE,_SYSTEMD_INVOCATION_ID"])
     snapshot.start("links", ["ip", "-j", "-d", "link", "show"])
     snapshot.start("addresses", ["ip", "-j", "addr", "show"])
