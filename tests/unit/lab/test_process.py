@@ -21,8 +21,11 @@ def paths(tmp_path: Path) -> Paths:
 @pytest.fixture
 def machine(paths: Paths) -> Iterator[subprocess.Popen[bytes]]:
     """A process with the command line of lab x, and its pid file."""
-    words = [sys.executable, "-c", "import time; time.sleep(60)", "-name", "nfvcap-lab-x", "-pidfile", str(paths.pid)]
-    child = subprocess.Popen(words)
+    program = "import time; print(flush=True); time.sleep(60)"
+    words = [sys.executable, "-c", program, "-name", "nfvcap-lab-x", "-pidfile", str(paths.pid)]
+    child = subprocess.Popen(words, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()  # its command line is in place only once it runs
     paths.pid.write_text(f"{child.pid}\n")
     yield child
     child.kill()
