@@ -15,29 +15,58 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-int capture_file_open(const char *path, bool direct)
+static bool take(int fd)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | (direct ? O_DIRECT : 0), 0640);
-    if (fd < 0 && errno == EINVAL && direct)
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        errno = EBUSY;
+    else if (ftruncate(fd, 0) == 0)
+        return true;
+    return false;
+}
+
+static int close_with_error(int fd)
+{
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int capture_file_create(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    return fd < 0 || take(fd) ? fd : close_with_error(fd);
+}
+
+bool capture_file_busy(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    bool busy = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return busy;
+}
+
+int capture_file_begin(const char *path, const char *hidden, const void *head, size_t head_bytes)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (capture_file_busy(path)) {
+        errno = EBUSY;
         return -1;
-    if (fd < 0 && (errno == ENXIO || errno == EACCES))
-        fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    }
+    int fd = capture_file_create(hidden);
     if (fd < 0)
         return -1;
-    struct stat st;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        int error = 0;
-        if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-            error = EBUSY;
-        else if (ftruncate(fd, 0) != 0)
-            error = errno;
-        if (error != 0) {
-            close(fd);
-            errno = error;
-            return -1;
-        }
-    }
-    return fd;
+    errno = ENOSPC; /* of a short write */
+    if (pwrite(fd, head, head_bytes, 0) == (ssize_t)head_bytes && rename(hidden, path) == 0)
+        return fd;
+    int error = errno;
+    unlink(hidden);
+    errno = error;
+    return close_with_error(fd);
 }
 
 void capture_file_hidden_path(const struct file_set *set, unsigned slot, char path[FILE_PATH_MAX])

@@ -8,11 +8,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Create path, empty, locked against a second agent. The descriptor, or -1 with errno (EBUSY: another agent has it). */
+int capture_file_create(const char *path);
+
+/* True when another agent writes to path. */
+bool capture_file_busy(const char *path);
+
 /*
- * Open path for writing, empty, and locked against a second agent. direct asks for O_DIRECT. A pipe or a character device is
- * opened as it is. Returns the descriptor, or -1 with errno (EBUSY: another agent writes to it).
+ * Begin the file `path` with its head, in one step: it appears under its name when it is valid. What stood there is replaced. A
+ * pipe or a device is only opened. The descriptor, or -1 with errno.
  */
-int capture_file_open(const char *path, bool direct);
+int capture_file_begin(const char *path, const char *hidden, const void *head, size_t head_bytes);
 
 /* The hidden name that a file prepared for later has: same directory, one per queue and slot. */
 void capture_file_hidden_path(const struct file_set *set, unsigned slot, char path[FILE_PATH_MAX]);

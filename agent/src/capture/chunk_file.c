@@ -29,13 +29,22 @@ bool chunk_file_open(struct storage *s, struct chunk_file *f, uint64_t number, u
     memset(f, 0, offsetof(struct chunk_file, path));
     file_set_next(s->files, wall_ns, f->path);
     f->number = number;
-    f->fd = capture_file_open(f->path, k->direct);
+    const struct chunk_source *source = &k->source; /* its head is constant; the first chunk writes it again */
+    char hidden[FILE_PATH_MAX];
+    capture_file_hidden_path(s->files, 0, hidden);
+    f->fd = capture_file_begin(f->path, hidden, source->head, source->head_bytes);
     if (f->fd < 0)
         return false;
     struct stat st;
     f->seekable = fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (k->direct && fcntl(f->fd, F_SETFL, O_DIRECT) != 0) {
+        int error = errno;
+        close(f->fd);
+        errno = error;
+        return false;
+    }
     f->open = true;
-    f->safe_bytes = k->source.head_bytes; /* set before this thread ran, and constant */
+    f->safe_bytes = source->head_bytes;
     f->pending_bytes = f->safe_bytes;
     f->pending_packets = k->accounted_packets;
     count_add(&s->counters->files, 1);

@@ -103,7 +103,13 @@ enum room chunk_source_advance(struct storage *s)
         c->begin_file = true;
         atomic_store_explicit(&k->disk, DISK_OK, memory_order_release);
     }
-    return begin_chunk(s) ? ROOM_OK : ROOM_NO_BUFFER;
+    if (!begin_chunk(s))
+        return ROOM_NO_BUFFER;
+    if (s->rotate_pending) {
+        chunk_source_rotate(s);
+        return c->current != NULL ? ROOM_OK : ROOM_NO_BUFFER;
+    }
+    return ROOM_OK;
 }
 
 static bool file_is_empty(const struct storage *s, const struct chunk_source *c)
@@ -116,6 +122,7 @@ void chunk_source_rotate(struct storage *s)
 {
     struct chunked *k = s->engine;
     struct chunk_source *c = &k->source;
+    s->rotate_pending = c->current == NULL && !c->begin_file;
     if (c->current == NULL || file_is_empty(s, c))
         return;
     submit(s, true, false);

@@ -95,6 +95,10 @@ static enum room mapped_advance(struct storage *s)
         m->asked_at = used;
         wake_up(s->wake);
     }
+    if (s->rotate_pending && enter_next(s)) {
+        s->rotate_pending = false;
+        return ROOM_OK;
+    }
     if (used + reserve_bytes(s) <= ready) {
         set_limit(s, f, ready);
         return ROOM_OK;
@@ -108,7 +112,7 @@ static void mapped_rotate(struct storage *s)
 {
     struct mapped *m = s->engine;
     if (s->window.cur > m->active->base + m->active->head_bytes)
-        enter_next(s);
+        s->rotate_pending = !enter_next(s);
 }
 
 static void mapped_flush(struct storage *s)
@@ -233,9 +237,9 @@ static struct mapped_file *next_to_prepare(struct storage *s, const struct mappe
     *begin = false;
     /* What is prepared behind an unfinished file does not help before that file is full. */
     uint64_t lead = f != NULL && i == 1 ? file_lead_bytes(f) : lead_bytes(m);
-    if (f != NULL && lead < wanted)
+    bool spare = m->rotates && m->n_pipeline == 1; /* the next file, for a rotation that nobody foresees */
+    if (f != NULL && lead < (spare ? wanted / 4 : wanted))
         return f;
-    bool spare = m->rotates && m->n_pipeline == 1;
     *begin = m->n_pipeline == 0 ||
              (m->rotates && m->n_pipeline < pipeline_limit(s) && (spare || (f == NULL && lead < wanted)));
     return NULL;

@@ -20,6 +20,7 @@
 #endif
 #define PAGE_BYTES 4096ull
 #define STEP_BYTES (8 * HUGE_PAGE_BYTES)
+#define FIRST_STEP_BYTES (2 * HUGE_PAGE_BYTES)
 #define SMALLEST_STEP_BYTES (64ull << 10)
 
 struct mapped_file *mapped_file_create(const char *path, uint64_t capacity, bool huge)
@@ -30,7 +31,7 @@ struct mapped_file *mapped_file_create(const char *path, uint64_t capacity, bool
     f->capacity = capacity;
     f->huge = huge;
     f->path = strdup(path);
-    f->fd = capture_file_open(path, false);
+    f->fd = capture_file_create(path);
     f->base = f->fd >= 0 ? memory_reserve_addresses(capacity) : NULL;
     if (f->base == NULL ||
         mmap(f->base, capacity, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, f->fd, 0) == MAP_FAILED) {
@@ -44,6 +45,10 @@ struct mapped_file *mapped_file_create(const char *path, uint64_t capacity, bool
 
 bool mapped_file_rename(struct mapped_file *f, const char *path)
 {
+    if (capture_file_busy(path)) {
+        errno = EBUSY;
+        return false;
+    }
     if (rename(f->path, path) != 0)
         return false;
     free(f->path);
@@ -123,7 +128,9 @@ int mapped_file_prepare(struct mapped_file *f, uint64_t least)
     if (ready == f->capacity)
         return 0;
     uint64_t left = f->capacity - ready;
-    uint64_t step = left < STEP_BYTES ? left : STEP_BYTES;
+    uint64_t step = ready == 0 ? FIRST_STEP_BYTES : STEP_BYTES;
+    if (step > left)
+        step = left;
     if (ready == 0 && step < least)
         step = least < left ? least : left;
     int error;

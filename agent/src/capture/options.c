@@ -90,11 +90,19 @@ static uint64_t bytes(const char *option, const char *s, uint64_t min)
     return v;
 }
 
-static uint64_t duration(const char *option, const char *s)
+static uint64_t duration_or_zero(const char *option, const char *s)
 {
     uint64_t v;
     if (!parse_duration(s, &v))
         bad(option, s, "give a time like 10, 500ms, 5m or 1h (seconds without a unit)");
+    return v;
+}
+
+static uint64_t duration(const char *option, const char *s)
+{
+    uint64_t v = duration_or_zero(option, s);
+    if (v == 0)
+        bad(option, s, "give a time above 0");
     return v;
 }
 
@@ -156,7 +164,7 @@ static void parse_storage_option(int c, struct capture_options *o)
             bad("chunk", optarg, "give at most 64M");
         break;
     case OPT_FLUSH:
-        o->flush_ns = duration("flush", optarg);
+        o->flush_ns = duration_or_zero("flush", optarg);
         break;
     case OPT_FSYNC:
         o->sync_on_close = CHOICE("fsync", "never", "close") == 1;
@@ -185,7 +193,7 @@ static void parse_port_option(int c, struct capture_options *o)
         o->isa = optarg;
         break;
     case OPT_IDLE_SLEEP:
-        o->idle_sleep_us = (uint32_t)(duration("idle-sleep", optarg) / 1000);
+        o->idle_sleep_us = (uint32_t)(duration_or_zero("idle-sleep", optarg) / 1000);
         break;
     case OPT_BURST:
         o->burst = (uint16_t)number("burst", optarg, 4, BURST_MAX);
@@ -230,7 +238,7 @@ static void parse_run_option(int c, struct capture_options *o)
         o->stop_idle_ns = duration("stop-idle", optarg);
         break;
     case OPT_WAIT_LINK:
-        o->wait_link_ms = (uint32_t)(duration("wait-link", optarg) / 1000000);
+        o->wait_link_ms = (uint32_t)(duration_or_zero("wait-link", optarg) / 1000000);
         break;
     case OPT_READY:
         o->ready_file = optarg;
