@@ -56,8 +56,8 @@ class PagePlanner:
         fixed = self._fixed_pools()
         sizes, demand = self._guest_demand(guests, fixed)
         if fixed is None:
-            self._foreign_guests(demand)
             self._host_programs(demand, ports)
+            self._foreign_guests(demand)
             wanted = dict(demand.pages)
             for key, users in demand.users.items():
                 self.reasons.add(
@@ -122,12 +122,16 @@ class PagePlanner:
         return offered and (size_bytes != GIB or self.facts.cpu.page_1g)
 
     def _foreign_guests(self, demand: Demand) -> None:
+        """Leave the pages of other guests to them; pools that only they use are not ours to manage."""
+        ours = set(demand.pages)
         for guest in self.facts.guests:
             if guest.name in self.intent.guests or not guest.hugepage_size_bytes:
                 continue
+            keys = {(node, guest.hugepage_size_bytes) for node in guest.memory_nodes or self.topology.nodes}
+            if not keys & ours:
+                continue
             if len(guest.memory_nodes) == 1:
-                key = (guest.memory_nodes[0], guest.hugepage_size_bytes)
-                demand.add(key, guest.memory_bytes, f"guest {guest.name} (not in the inventory)")
+                demand.add(keys.pop(), guest.memory_bytes, f"guest {guest.name} (not in the inventory)")
             else:
                 self.misfits.warn(
                     f"guest {guest.name} is not in the inventory and takes huge pages from no particular node; they are"

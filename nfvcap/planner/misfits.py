@@ -48,6 +48,6 @@ class Misfits:
         raise UsageError(
             "NFV-PLAN-001",
             f"{host}: the inventory does not fit this machine in {len(lines)} points",
-            "".join(f"\n    {line}" for line in lines),
+            "each with its id:" + "".join(f"\n    {line}" for line in lines),
             "change the points above in the inventory, or the machine; nothing was changed yet",
         )

@@ -61,6 +61,8 @@ def _kvm(now: dict[str, Any], plan: HostPlan) -> None:
 
 def _boot(now: dict[str, Any], plan: HostPlan, before: list[str], *, reboot: bool) -> None:
     """GRUB appends its drop-ins in order: what an earlier plan wrote there goes, what this one wrote comes."""
+    if now["cmdline"]["configured"] is None:  # no boot loader that anybody could configure
+        return
     tokens = now["cmdline"]["configured"].split()
     for token in before:
         tokens.remove(token)
