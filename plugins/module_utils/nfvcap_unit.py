@@ -44,7 +44,8 @@ class UnitState:
         return {"load": self.load, "active": self.active, "enabled": self.enabled}
 
     def __str__(self) -> str:
-        return f"{self.load}, {self.enabled or 'not enabled'}, {self.active}"
+        more = ", runs with another environment than its files give" if self.stale else ""
+        return f"{self.load}, {self.enabled or 'not enabled'}, {self.active}{more}"
 
 
 def read_units(host: Host, names: list[str]) -> dict[str, UnitState]:

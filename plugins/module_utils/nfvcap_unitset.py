@@ -12,6 +12,8 @@ from .nfvcap_ledger import Ledger
 from .nfvcap_outcome import Outcome
 from .nfvcap_unit import FOLDER, UnitState, read_units, systemctl
 
+SETTLE_TIMEOUT_S = 10.0
+
 
 @dataclass(frozen=True)
 class WantedUnits:
@@ -128,12 +130,23 @@ def _apply(host: Host, wanted: WantedUnits, states: dict[str, UnitState], files:
 
 
 def _read_back(host: Host, wanted: WantedUnits) -> None:
+    # A started process has systemd's own environment for a moment, until it becomes the program.
+    if host.wait_until(lambda: not _unlike(host, wanted), SETTLE_TIMEOUT_S, 0.1):
+        return
+    for name, state in _unlike(host, wanted).items():
+        raise Failure(
+            "NFV-LEDGER-007",
+            f"{name} did not become what is wanted",
+            f"it is {state}",
+            f"`systemctl status {name}` and `journalctl -u {name}` on the host say more",
+        )
+
+
+def _unlike(host: Host, wanted: WantedUnits) -> dict[str, UnitState]:
+    """Units that are not as wanted."""
+    found = {}
     for name, state in read_units(host, list(wanted.names)).items():
         lacking = not state.exists and not wanted.is_unwanted(name) and (wanted.enabled or wanted.started)
         if lacking or _changes(wanted, name, state, []):
-            raise Failure(
-                "NFV-LEDGER-007",
-                f"{name} did not become what is wanted",
-                f"it is {state}",
-                f"`systemctl status {name}` and `journalctl -u {name}` on the host say more",
-            )
+            found[name] = state
+    return found

@@ -158,6 +158,24 @@ def test_a_run_killed_after_the_file_or_after_the_reload_is_made_good(host: Fake
         assert apply(host, drop_in(text)) == []
 
 
+def test_a_process_that_has_not_become_the_program_yet_is_waited_for(host: FakeHost, systemd: Systemd) -> None:
+    systemd.package("irqbalance.service")
+
+    def become(now_s: float) -> None:
+        pid = systemd.pids["irqbalance.service"]
+        host.plant(f"/proc/{pid}/environ", systemd.environment("irqbalance.service"))
+
+    start = systemd.start
+
+    def slow_start(name: str) -> None:
+        start(name)
+        host.plant(f"/proc/{systemd.pids[name]}/environ", "SYSTEMD=1")
+
+    systemd.start, host.on_sleep = slow_start, become  # type: ignore[method-assign]
+    apply(host, drop_in(DROP_IN))
+    assert host.clock_s > 0
+
+
 def test_a_unit_that_is_not_installed_needs_no_restart(host: FakeHost, systemd: Systemd) -> None:
     assert apply(host, drop_in(DROP_IN)) == [f"file:{FOLDER}/irqbalance.service.d/nfvcap.conf"]
 
