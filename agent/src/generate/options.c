@@ -20,7 +20,8 @@ static const char help[] =
     "the frame check sequence, which the port adds itself.\n"
     "\n"
     "  --port SPEC         where to: a PCI address, vdev:NAME,ARGS, af_packet:IFACE, af_xdp:IFACE\n"
-    "  --size SIZES        64 (default), 965, 64,128,1518 (in turn), imix (7 x 64, 4 x 594, 1 x 1518), "
+    "  --size SIZES        64 (default: the smallest), 965, 64,128,1518 (in turn), imix (7 x 64, 4 x 594, 1 "
+    "x 1518), "
     "genome or\n"
     "                      genome:LETTERS (RFC 6985: a 64, b 128, c 256, d 512, e 1024, f 1280, g 1518, h "
     "2112,\n"
@@ -274,9 +275,11 @@ static void finish(struct generate_options *o, uint64_t seed)
     }
     if (o->count == UINT64_MAX && o->duration_ns == UINT64_MAX)
         die(EXIT_USAGE, "no end is given", NULL, "--count N or --duration T");
-    why = sizes_parse(&o->sizes, o->sizes_text == NULL ? "64" : o->sizes_text, smallest, 16000);
+    if (o->sizes_text == NULL)
+        o->sizes_text = text("%u", smallest);
+    why = sizes_parse(&o->sizes, o->sizes_text, smallest, 16000);
     if (why != NULL)
-        wrong("size", o->sizes_text == NULL ? "64" : o->sizes_text, why);
+        wrong("size", o->sizes_text, why);
     o->sizes.seed = seed;
 }
 

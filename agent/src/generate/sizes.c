@@ -53,6 +53,7 @@ static const char *parse_list(struct sizes *s, const char *list)
 
 const char *sizes_parse(struct sizes *s, const char *how, uint32_t smallest, uint32_t largest)
 {
+    bool named = strcmp(how, "imix") == 0 || strncmp(how, "genome", 6) == 0;
     const char *wrong;
 
     memset(s, 0, sizeof(*s));
@@ -64,6 +65,8 @@ const char *sizes_parse(struct sizes *s, const char *how, uint32_t smallest, uin
         wrong = parse_letters(s, how + 7);
     else
         wrong = parse_list(s, how);
+    for (unsigned i = 0; named && i < s->n; i++) /* "64" means the smallest there: with tags it is larger */
+        s->wire[i] = s->wire[i] < smallest ? smallest : s->wire[i];
     for (unsigned i = 0; wrong == NULL && i < s->n; i++)
         if (s->wire[i] < smallest || s->wire[i] > largest)
             wrong = text("%u bytes: a frame has %u to %u here, with its frame check sequence", s->wire[i],

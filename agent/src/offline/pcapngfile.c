@@ -18,8 +18,8 @@ enum {
 };
 
 #define END_MARKER 0xffffffffu /* src/capture/record.h: a mapped file's contents end here */
-#define BLOCK_MIN 12u    /* type, length, length */
-#define ENHANCED_MIN 32u /* with its trailing length */
+#define BLOCK_MIN 12u          /* type, length, length */
+#define ENHANCED_MIN 32u       /* with its trailing length */
 #define ENHANCED_DATA 28u
 #define SIMPLE_DATA 12u
 

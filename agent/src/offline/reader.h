@@ -100,9 +100,9 @@ static inline uint64_t reader_offset(const struct reader *r, const uint8_t *data
 /* For the formats. Both return false, for `return reader_stop(...)`. */
 bool reader_stop(struct reader *r, enum reader_end end, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-bool reader_stop_short(struct reader *r); /* the stream ended inside a record: cut, unwritten or an error */
+bool reader_stop_short(struct reader *r);  /* the stream ended inside a record: cut, unwritten or an error */
 bool reader_stop_marker(struct reader *r); /* the capture's end marker: what follows is left over */
-bool reader_stop_zeros(struct reader *r); /* a header of zeros: unwritten, unless data follow */
+bool reader_stop_zeros(struct reader *r);  /* a header of zeros: unwritten, unless data follow */
 struct capture_interface *reader_add_interface(struct reader *r);
 
 bool pcapfile_open(struct reader *r);

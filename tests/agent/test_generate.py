@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`generate` sends what it says: numbers, sizes, pace, and the frames of a file."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nfvcap.agent.frame import FrameId, Layout, Tag, build, judge
+from tests.agent.captures import START_NS, Record, check, numbered, pcap, record, write
+from tests.agent.support import Agent, read_packets
+
+SMALL = ("--huge-pages", "off")
+
+
+def generate(agent: Agent, *args: str | Path, code: int = 0) -> dict[str, Any]:
+    done = agent.run("generate", "--json", *SMALL, *map(str, args), timeout_s=120)
+    assert done.returncode == code, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert report["schema"] == "nfvcap/agent-generate/1"
+    if report["driver_counts"]["known"]:
+        assert report["driver_counts"]["packets"] == report["sent"]
+        assert report["driver_counts"]["errors"] == 0
+    return report
+
+
+def into(path: Path) -> str:
+    return f"vdev:net_pcap0,tx_pcap={path}"
+
+
+@pytest.mark.parametrize(
+    ("args", "sizes", "flows"),
+    [
+        (["--size", "64"], [60], 1),
+        (["--size", "965", "--flows", "7"], [961], 7),
+        (["--size", "64,128,1518", "--flows", "2"], [60, 124, 1514], 2),
+        (["--size", "imix", "--seed", "5"], [60, 590, 1514], 1),
+        (["--size", "genome:abg", "--vlan", "10,100"], [68, 124, 1514], 1),
+        (["--size", "9018"], [9014], 1),
+        (["--vlan", "7", "--first", "1000000", "--flows", "65536"], [64], 65536),
+    ],
+)
+def test_what_is_sent_is_what_is_said(
+    agent: Agent, tmp_path: Path, args: list[str], sizes: list[int], flows: int
+) -> None:
+    path = tmp_path / "x.pcap"
+    report = generate(agent, "--port", into(path), "--rate", "max", "--count", "3000", *args)
+    assert report["end"] == "count" and report["sent"] == 3000 and report["unsent"] == 0
+    first = args[args.index("--first") + 1] if "--first" in args else "0"
+    done = check(agent, path, "--expect", "3000", "--flows", str(flows), "--first", first)
+    assert done.code == 0, done.report
+    assert [entry["bytes"] for entry in done.report["sizes"]] == sizes
+    assert done.report["totals"]["wire_bytes"] == report["sent_bytes"]
+    told = {entry["flow"]: entry["sent"] for entry in report["flows"]}
+    seen = {entry["flow"]: entry["distinct"] for entry in done.numbers["flows"] if entry["distinct"]}
+    assert told == seen and sum(told.values()) == 3000
+
+
+def test_every_byte_is_as_the_format_says(agent: Agent, tmp_path: Path) -> None:
+    """Frame for frame what the Python side would have built, addresses and tags included."""
+    path = tmp_path / "x.pcap"
+    started_ns = time.time_ns()
+    generate(agent, "--port", into(path), "--rate", "max", "--count", "500", "--flows", "3", "--size", "72,1000",
+             "--vlan", "10,4094", "--dst-mac", "02:aa:bb:cc:dd:ee", "--src-mac", "02:00:00:00:00:77",
+             "--dst-ip", "198.19.255.1", "--first", "77")  # fmt: skip
+    layout = Layout(
+        bytes.fromhex("02aabbccddee"), bytes.fromhex("020000000077"), (Tag(10, 0x88A8), Tag(4094)), 0xC613FF01
+    )
+    previous = started_ns
+    for k, packet in enumerate(read_packets(path)):
+        _, ident = judge(packet.data)
+        assert ident is not None and previous - 1_000_000 <= ident.time_ns <= time.time_ns() + 1_000_000
+        previous = ident.time_ns
+        want = build([68, 996][k % 2], FrameId(77 + k // 3, ident.time_ns, k % 3), layout)
+        assert packet.data == want
+
+
+def sent_times(path: Path) -> list[int]:
+    times = []
+    for packet in read_packets(path):
+        _, ident = judge(packet.data)
+        assert ident is not None
+        times.append(ident.time_ns)
+    return times
+
+
+@pytest.mark.parametrize(("burst", "rate_pps"), [(1, 4000), (32, 20000), (8, 100_000)])
+def test_pace_is_never_exceeded(agent: Agent, tmp_path: Path, burst: int, rate_pps: int) -> None:
+    """However the machine stalls: no stretch of time has more frames than the rate, and a burst or two, allow."""
+    path = tmp_path / "x.pcap"
+    report = generate(agent, "--port", into(path), "--rate", f"{rate_pps}pps", "--count", "3000", "--burst", str(burst))
+    times = sent_times(path)
+    assert report["burst_max"] <= burst
+    interval_ns = 1e9 / rate_pps
+    for distance in (1, 10, 100, 1000, 2999):
+        if distance <= 2 * burst:
+            continue
+        allowed_ns = (distance - 2 * burst) * interval_ns * 0.999
+        assert min(b - a for a, b in zip(times, times[distance:], strict=False)) >= allowed_ns
+    # What the schedule says that it lost accounts for the rest.
+    want_ns = 2999 * interval_ns + report["slipped_ns"]
+    assert abs(report["duration_ns"] - want_ns) <= burst * interval_ns + report["lag_max_ns"] + 2e6
+
+
+def test_line_rate_counts_the_gaps(agent: Agent) -> None:
+    """On a link of 1 Mb/s a frame of 64 bytes takes 84 byte times: 672 us."""
+    report = generate(agent, "--port", "vdev:net_null0", "--link-mbps", "1", "--count", "700", "--size", "64")
+    want_ns = 699 * 672_000 + report["slipped_ns"]
+    assert abs(report["duration_ns"] - want_ns) <= 32 * 672_000 + report["lag_max_ns"]
+    assert report["link_mbps"] == 1 and report["rate"] == "line"
+
+
+def test_duration_ends_it(agent: Agent) -> None:
+    report = generate(agent, "--port", "vdev:net_null0", "--rate", "1000pps", "--duration", "300ms")
+    assert report["end"] == "duration" and 0 < report["sent"] <= 301
+    assert report["duration_ns"] <= 300_000_000
+
+
+def test_seed_gives_the_same_order(agent: Agent, tmp_path: Path) -> None:
+    def sizes(seed: str) -> list[int]:
+        path = tmp_path / f"{seed}.pcap"
+        generate(agent, "--port", into(path), "--rate", "max", "--count", "240", "--size", "imix", "--seed", seed)
+        return [packet.wire_bytes for packet in read_packets(path)]
+
+    assert sizes("3") == sizes("3")
+    assert sizes("3") != sizes("4")
+    assert sorted(sizes("3")) == sorted(sizes("4"))
+
+
+def test_a_signal_ends_it_with_a_report(agent: Agent, tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    command = [str(agent.binary), "generate", "--json", *SMALL, "--port", into(path), "--rate", "1000pps",
+               "--duration", "1h"]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not path.exists() or path.stat().st_size < 100:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=30)
+    report = json.loads(said)
+    assert process.returncode == 130 and report["end"] == "signal"
+    assert check(agent, path, "--expect", str(report["sent"])).code == 0
+
+
+def test_a_port_that_takes_nothing(agent: Agent) -> None:
+    """A ring that nobody reads takes 1023 frames: the generator says so, and that the rest was never sent."""
+    done = agent.run("generate", "--json", *SMALL, "--port", "vdev:net_ring0", "--rate", "max", "--duration", "100ms")
+    report = json.loads(done.stdout)
+    assert done.returncode == 5 and "does not take frames" in done.stderr
+    assert report["end"] == "port" and report["sent"] == 1023 and report["unsent"] > 0 and report["ring_full"] > 0
+
+
+def test_replay_sends_the_very_bytes(agent: Agent, tmp_path: Path) -> None:
+    rng = random.Random(2)
+    frames = [rng.randbytes(rng.choice([60, 61, 64, 1514, 3000])) for _ in range(300)]
+    source = write(tmp_path / "in.pcap", pcap([record(START_NS + i, frame) for i, frame in enumerate(frames)]))
+    report = generate(agent, "--port", into(tmp_path / "x"), "--replay", source, "--rate", "max", "--rounds", "3")
+    assert report["end"] == "rounds" and report["replay"]["rounds"] == 3 and report["sent"] == 900
+    assert [packet.data for packet in read_packets(tmp_path / "x")] == frames * 3
+    report = generate(agent, "--port", into(tmp_path / "y"), "--replay", source, "--rate", "max", "--count", "450")
+    assert report["end"] == "count" and report["sent"] == 450
+    assert [packet.data for packet in read_packets(tmp_path / "y")] == (frames * 2)[:450]
+
+
+def test_replay_with_new_numbers(agent: Agent, tmp_path: Path) -> None:
+    frames = numbered([5, 9, 5], flow=1, size=100) + numbered([700], flow=2, layout=Layout(tags=(Tag(3),)), size=80)
+    frames.append(record(START_NS, bytes(60)))
+    source = write(tmp_path / "in.pcap", pcap(frames))
+    report = generate(agent, "--port", into(tmp_path / "x"), "--replay", source, "--renumber", "--rate", "max",
+                      "--rounds", "100", "--first", "10")  # fmt: skip
+    assert report["flows"] == [{"flow": 1, "first": 10, "sent": 300}, {"flow": 2, "first": 10, "sent": 100}]
+    assert report["replay"]["foreign"] == 100
+    done = check(agent, tmp_path / "x", "--expect", "1:300", "--expect", "2:100", "--first", "10")
+    assert done.code == 0 and done.report["totals"]["foreign"] == 100
+
+
+def test_replay_keeps_the_times_of_the_file(agent: Agent, tmp_path: Path) -> None:
+    times = [0, 0, 0, 50, 50, 120, 121, 300]
+    frames = [Record(START_NS + ms * 1_000_000, numbered([k])[0].data, 60) for k, ms in enumerate(times)]
+    source = write(tmp_path / "in.pcap", pcap(frames))
+    report = generate(agent, "--port", into(tmp_path / "x"), "--replay", source, "--renumber", "--rate", "file")
+    sent = sent_times(tmp_path / "x")
+    assert report["sent"] == 8
+    for ms, ns in zip(times, sent, strict=True):
+        early_ns = ms * 1_000_000 - (ns - sent[0])
+        assert -report["lag_max_ns"] - 1_000_000 <= early_ns <= 1_000_000
+
+
+def test_replay_of_odd_frames(agent: Agent, tmp_path: Path) -> None:
+    odd = [Record(START_NS, bytes(range(40)), 40), record(START_NS, bytes(17000)), record(START_NS, bytes(500), 100)]
+    source = write(tmp_path / "in.pcap", pcap(odd))
+    report = generate(agent, "--port", into(tmp_path / "x"), "--replay", source, "--rate", "max")
+    assert report["sent"] == 2
+    assert {key: report["replay"][key] for key in ("too_long", "cut", "padded")} == {
+        "too_long": 1,
+        "cut": 1,
+        "padded": 1,
+    }
+    assert [packet.data for packet in read_packets(tmp_path / "x")] == [bytes(range(40)) + bytes(20), bytes(100)]
+
+
+def test_replay_of_a_damaged_file(agent: Agent, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.pcap", pcap(numbered(range(100))) + b"\xff" * 100)
+    done = agent.run(
+        "generate", "--json", *SMALL, "--port", into(tmp_path / "x"), "--replay", str(source), "--rate", "max"
+    )
+    assert done.returncode == 4 and "damaged at offset" in done.stderr
+    assert json.loads(done.stdout)["end"] == "file" and json.loads(done.stdout)["sent"] == 100
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ([], "no port"),
+        (["--port", "eth0"], "a port is a PCI address"),
+        (["--port", "vdev:net_null0"], "no end is given"),
+        (["--port", "vdev:net_null0", "--count", "0"], "a number from 1"),
+        (["--port", "vdev:net_null0", "--count", "1", "--size", "63"], "64 to 16000"),
+        (["--port", "vdev:net_null0", "--count", "1", "--size", "64", "--vlan", "5"], "68 to 16000"),
+        (["--port", "vdev:net_null0", "--count", "1", "--rate", "1Gbps"], "Mpps, kpps and pps"),
+        (["--port", "vdev:net_null0", "--count", "1", "--rate", "file"], "--replay FILE"),
+        (["--port", "vdev:net_null0", "--count", "1", "--vlan", "4095"], "0 to 4094"),
+        (["--port", "vdev:net_null0", "--count", "1", "--vlan", "1,2,3"], "one or two"),
+        (["--port", "vdev:net_null0", "--count", "1", "--dst-mac", "1:2:3"], "MAC address"),
+        (["--port", "vdev:net_null0", "--count", "1", "--dst-ip", "::1"], "IPv4"),
+        (["--port", "vdev:net_null0", "--count", "1", "--flows", "65537"], "1 to 65536"),
+        (["--port", "vdev:net_null0", "--count", "1", "--burst", "65"], "1 to 64"),
+        (["--port", "vdev:net_null0", "--count", "1", "--replay", "/nonexistent"], "No such file"),
+        (["--port", "vdev:net_null0", "--size", "64", "--replay", "x"], "exclude each other"),
+        (["--port", "vdev:net_null0", "--port", "vdev:net_null1"], "one port"),
+        (["--port", "vdev:net_null0", "--count", "1", "more"], "no option"),
+        (["--port", "vdev:net_nothing0", "--count", "1", "--huge-pages", "off"], "net_nothing0"),
+    ],
+)
+def test_wrong_use_is_told(agent: Agent, args: list[str], words: str) -> None:
+    done = agent.run("generate", *args)
+    assert done.returncode == 2 and words in done.stderr and done.stdout == "", done.stderr
+    assert done.stderr.count("error:") == 1

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`generate` through real links between two programs: what was sent is what arrives, to the packet."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.agent.captures import check
+from tests.agent.support import Agent, Running
+from tests.agent.test_generate import SMALL, generate
+
+
+def memif(directory: Path, role: str) -> str:
+    return f"vdev:net_memif0,role={role},socket={directory}/memif.sock,socket-abstract=no,rsize=10"
+
+
+@pytest.mark.parametrize("args", [("--size", "64", "--flows", "16"), ("--size", "imix", "--vlan", "9")])
+def test_memif_to_our_capture(agent: Agent, tmp_path: Path, memory_dir: Path, args: tuple[str, ...]) -> None:
+    capture = agent.start(
+        memory_dir, "--port", memif(tmp_path, "server"), "--write", str(memory_dir / "x.pcap"), *SMALL,
+        "--wait-link", "0", "--when-full", "wait",
+    )  # fmt: skip
+    try:
+        report = generate(agent, "--port", memif(tmp_path, "client"), "--count", "100000", "--rate", "max", *args)
+        assert report["sent"] == 100_000
+        wait_until_quiet(memory_dir / "x.pcap")
+        done = capture.stop()
+    except BaseException:
+        capture.kill()
+        raise
+    assert done.total["received"] == done.total["stored"] == 100_000
+    flows = args[args.index("--flows") + 1] if "--flows" in args else "1"
+    found = check(agent, memory_dir / "x.pcap", "--expect", "100000", "--flows", flows)
+    assert found.code == 0 and found.report["totals"]["wire_bytes"] == report["sent_bytes"]
+
+
+def wait_until_quiet(path: Path) -> None:
+    """Until the receiver has worked off what is in the ring: the file stops changing."""
+    before, same = -1, 0
+    deadline = time.monotonic() + 30
+    while same < 5 and time.monotonic() < deadline:
+        now = path.stat().st_mtime_ns
+        same = same + 1 if now == before else 0
+        before = now
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def veth() -> Iterator[tuple[str, str]]:
+    """Two ends of a cable, with nothing else on them."""
+    near, far = f"nfg{os.getpid() % 100000}a", f"nfg{os.getpid() % 100000}b"
+    made = subprocess.run(["ip", "link", "add", near, "type", "veth", "peer", "name", far], capture_output=True)
+    if made.returncode != 0:
+        pytest.skip("a veth pair can only be made by root")
+    for end in (near, far):
+        Path(f"/proc/sys/net/ipv6/conf/{end}/disable_ipv6").write_text("1\n")
+        subprocess.run(["ip", "link", "set", end, "up", "promisc", "on"], check=True)
+    yield near, far
+    subprocess.run(["ip", "link", "del", near], check=True)
+
+
+def test_af_packet_to_tcpdump(agent: Agent, tmp_path: Path, veth: tuple[str, str]) -> None:
+    """What tcpdump says that it lost is what is missing; everything else is there."""
+    near, far = veth
+    path = tmp_path / "x.pcap"
+    command = ["tcpdump", "-n", "-i", far, "-B", "65536", "--nano", "-w", str(path), "-U"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tcpdump:
+        assert tcpdump.stderr is not None
+        assert "listening" in tcpdump.stderr.readline()
+        report = generate(agent, "--port", f"af_packet:{near}", "--count", "20000", "--rate", "50kpps", "--flows", "3")
+        wait_until_quiet(path)
+        tcpdump.terminate()
+        said = tcpdump.stderr.read()
+    lost = int(re.findall(r"(\d+) packets dropped by kernel", said)[0])
+    done = check(agent, path, "--expect", "20000", "--flows", "3")
+    assert report["sent"] == 20_000
+    assert done.numbers["missing"] == lost and done.numbers["duplicates"] == done.report["totals"]["corrupt"] == 0
+
+
+def test_af_packet_replay_reaches_our_capture(agent: Agent, tmp_path: Path, veth: tuple[str, str]) -> None:
+    near, far = veth
+    generate(agent, "--port", f"vdev:net_pcap0,tx_pcap={tmp_path}/in.pcap", "--count", "2000", "--size", "64,600",
+             "--rate", "max")  # fmt: skip
+    capture: Running = agent.start(
+        tmp_path, "--port", f"af_packet:{far}", "--write", str(tmp_path / "out.pcap"), *SMALL, "--engine", "write"
+    )
+    try:
+        report = generate(agent, "--port", f"af_packet:{near}", "--replay", tmp_path / "in.pcap", "--renumber",
+                          "--rounds", "3", "--rate", "20kpps")  # fmt: skip
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and (tmp_path / "out.pcap").stat().st_size < 6000 * 76:
+            time.sleep(0.1)
+        time.sleep(0.3)
+        done = capture.stop()
+    except BaseException:
+        capture.kill()
+        raise
+    assert report["sent"] == 6000
+    found = check(agent, tmp_path / "out.pcap", "--expect", "6000")
+    assert done.total["received"] == found.report["totals"]["packets"]
+    assert found.numbers["missing"] == 0, (done.total, found.numbers)
