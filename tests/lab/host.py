@@ -13,18 +13,31 @@ from typing import Any
 
 from nfvcap.lab import Lab
 
-# Trees in which a provisioned host may differ from a pristine one.
-_TREES = "/etc /usr/local /boot/grub /var/lib/nfvcap /lib/systemd/system /root"
+# One process on the server walks the trees: a fork for each file would take minutes under emulation.
+_FINGERPRINT = """
+import glob, hashlib, json, os
 # Changes by itself: leases, ids, caches that the system rewrites whether nfvcap runs or not.
-_VOLATILE = (
-    "/etc/resolv.conf",
-    "/etc/mtab",
-    "/etc/adjtime",
-    "/etc/.updated",
-    "/boot/grub/grubenv",
-    "/root/.ansible",
-    "/root/.cache",
-)
+volatile = ("/etc/resolv.conf", "/etc/mtab", "/etc/adjtime", "/etc/.updated", "/boot/grub/grubenv",
+            "/root/.ansible", "/root/.cache")
+found = {}
+for tree in ("/etc", "/usr/local", "/boot/grub", "/var/lib/nfvcap", "/usr/lib/systemd/system", "/root"):
+    for folder, folders, files in os.walk(tree):
+        for name in files + [each for each in folders if os.path.islink(os.path.join(folder, each))]:
+            path = os.path.join(folder, name)
+            if path.startswith(volatile):
+                continue
+            if os.path.islink(path):
+                found[path] = "link " + os.readlink(path)
+            elif os.path.isfile(path):
+                with open(path, "rb") as stream:
+                    found[path] = "%o " % os.stat(path).st_mode + hashlib.sha256(stream.read()).hexdigest()
+for pattern in ("/sys/devices/system/node/node*/hugepages/*/nr_hugepages", "/sys/bus/pci/devices/*/sriov_numvfs",
+                "/sys/bus/pci/devices/*/driver_override"):
+    for path in glob.glob(pattern):
+        with open(path) as stream:
+            found[path] = stream.read().strip()
+print(json.dumps(found))
+"""
 
 
 @dataclass(frozen=True)
@@ -65,23 +78,8 @@ class Host:
 
     def fingerprint(self) -> dict[str, str]:
         """Path → mode and digest of every file that provisioning could touch; values of the run-time settings."""
-        files = self.run(
-            f"find {_TREES} -xdev \\( -type f -o -type l \\) -print0 2>/dev/null | sort -z | "
-            'xargs -0 -r sh -c \'for f; do if [ -L "$f" ]; then echo "link $(readlink "$f")  $f"; '
-            'else echo "$(stat -c %a "$f") $(sha256sum < "$f" | cut -c1-64)  $f"; fi; done\' _',
-            timeout_s=300,
-        )
-        state = {}
-        for line in files.splitlines():
-            value, path = line.split("  ", 1)
-            if not path.startswith(_VOLATILE):
-                state[path] = value
-        settings = self.run(
-            "grep -H . /sys/devices/system/node/node*/hugepages/*/nr_hugepages "
-            "/sys/bus/pci/devices/*/sriov_numvfs /sys/bus/pci/devices/*/driver_override 2>/dev/null || true"
-        )
-        state |= dict(line.split(":/", 1) if ":/" in line else line.rsplit(":", 1) for line in settings.splitlines())
-        return state
+        found: dict[str, str] = json.loads(self.lab.ssh(["python3", "-"], stdin=_FINGERPRINT, timeout_s=300).stdout)
+        return found
 
     def sriov_pfs(self) -> list[str]:
         return self.run("cd /sys/bus/pci/devices && ls -d */sriov_numvfs | cut -d/ -f1").split()
