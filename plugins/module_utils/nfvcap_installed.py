@@ -12,7 +12,6 @@ _PACKAGE_MANAGERS = {
     "debian": ["dpkg-query", "-W", "-f", "${Package}\\t${db:Status-Status}\\t${Version}\\n"],
     "redhat": ["rpm", "-q", "--qf", "%{NAME}\\tinstalled\\t%{VERSION}-%{RELEASE}\\n"],
     "suse": ["rpm", "-q", "--qf", "%{NAME}\\tinstalled\\t%{VERSION}-%{RELEASE}\\n"],
-    "arch": ["pacman", "-Q"],
 }
 _READABLE = 0o444
 
@@ -30,11 +29,10 @@ def read_packages(machine: Machine, family: str, names: list[str]) -> dict[str, 
         machine.problem(f"installed packages are not known: {command[0]}: {_last_line(done.stderr)}")
     found: dict[str, str | None] = dict.fromkeys(names)
     for line in done.stdout.splitlines():
-        words = line.split("\t") if "\t" in line else line.split()
-        if words and words[0] in found and words[-2:-1] != ["not-installed"]:
-            if len(words) == 3 and words[1] != "installed":
-                continue
-            found[words[0]] = words[-1]
+        # A removed package keeps its configuration, a name that others provide has no version: neither is installed.
+        name, status, version = line.split("\t") if line.count("\t") == 2 else ("", "", "")
+        if name in found and status == "installed":
+            found[name] = version
     return found
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from .nfvcap_machine import Machine
 
-_SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+_VARIABLES = "/sys/firmware/efi/efivars"
+_SECURE_BOOT = f"{_VARIABLES}/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 _LOCKDOWN = "/sys/kernel/security/lockdown"
 
 
@@ -21,10 +22,12 @@ def _secure_boot(machine: Machine) -> bool | None:
     if not machine.exists("/sys/firmware/efi"):
         return None  # booted by a BIOS: there is no such thing
     data = machine.read_bytes(_SECURE_BOOT)
-    if data is None or len(data) < 5:  # four bytes of attributes, then the value
-        machine.problem("booted by UEFI, but the variable SecureBoot cannot be read: is efivarfs mounted?")
-        return None
-    return data[4] == 1
+    if data is not None and len(data) > 4:  # four bytes of attributes, then the value
+        return data[4] == 1
+    if data is None and machine.listdir(_VARIABLES):
+        return False  # a firmware that has variables, but not this one, knows no Secure Boot
+    machine.problem("booted by UEFI, but the variable SecureBoot cannot be read: is efivarfs mounted?")
+    return None
 
 
 def _lockdown(machine: Machine) -> str | None:

@@ -115,6 +115,35 @@ def test_families(info: str, family: str, tmp_path: Path) -> None:
     assert machine.facts().os.family == family
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, None),
+        ({"Lang-8be4df61-93ca-11d2-aa0d-00e098032b8c": b"\6\0\0\0de"}, False),
+        ({"SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c": b"\6\0\0\0\0"}, False),
+        ({"SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c": b"\6\0\0\0\1"}, True),
+        ({"SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c": b""}, None),
+    ],
+)
+def test_secure_boot(variables: dict[str, bytes], expected: bool | None, tmp_path: Path) -> None:
+    machine = PlantedMachine(tmp_path)
+    machine.put("/sys/firmware/efi/systab", "")
+    for name, data in variables.items():
+        machine.put(f"/sys/firmware/efi/efivars/{name}", data)
+    facts = machine.facts()
+    assert facts.security.secure_boot is expected
+    assert any("SecureBoot" in note for note in facts.notes) == (expected is None)
+
+
+def test_a_package_name_that_others_provide_is_not_installed(tmp_path: Path) -> None:
+    machine = PlantedMachine(tmp_path)
+    machine.put("/etc/os-release", "ID=debian\n")
+    line = "dpkg-query -W -f ${Package}\\t${db:Status-Status}\\t${Version}\\n qemu-kvm"
+    machine.answer(line, "qemu-kvm\tnot-installed\t\n", 1)
+    assert machine.facts(packages=("qemu-kvm",)).packages == {"qemu-kvm": None}
+    assert machine.asked.count(line) == 1
+
+
 @pytest.mark.parametrize(("value", "expected"), [("-1", None), ("4294967295", None), ("25000", 25000), (None, None)])
 def test_link_speed(value: str | None, expected: int | None, tmp_path: Path) -> None:
     machine = host("ixgbe", tmp_path)
