@@ -27,14 +27,15 @@ def lab() -> None:
 @lab.command()
 @_NAME
 @click.option("--reset", is_flag=True, help="Start from the pristine disk; else the disk is as it was left.")
+@click.option("--cold", is_flag=True, help="Boot a pristine disk instead of going on from its first boot's snapshot.")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(1), default=600, show_default=True, metavar="S",
               help="Limit for the boot itself.")  # fmt: skip
-def up(name: str, reset: bool, timeout_s: float) -> None:
+def up(name: str, reset: bool, cold: bool, timeout_s: float) -> None:
     """Boot the lab server and wait until ssh answers; builds the image when there is none."""
     from nfvcap.lab import Lab
 
     machine = Lab(name, say)
-    stages = machine.up(reset=reset, timeout_s=timeout_s)
+    stages = machine.up(reset=reset, cold=cold, timeout_s=timeout_s)
     if stages.times_s:
         say(f"lab {name} is up after {stages.total_s():.1f} s")
     else:
@@ -120,10 +121,16 @@ def console(name: str, log: bool) -> None:
 
 
 @lab.command()
-def image() -> None:
+@click.option("--prune", is_flag=True, help="Remove images of earlier recipes that no lab's disk stands on.")
+def image(prune: bool) -> None:
     """Build the image of the lab server, if the present recipe has none yet."""
-    from nfvcap.lab.image import ensure
+    from nfvcap.lab.image import ensure, remove_old
+    from nfvcap.lab.lab import images_in_use
     from nfvcap.lab.stages import Stages
+
+    if prune:
+        for name in remove_old(images_in_use()):
+            say(f"removed image {name}")
 
     stages = Stages(say)
     built = ensure(stages)

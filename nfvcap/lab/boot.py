@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from nfvcap.errors import ExitCode
 from nfvcap.lab import access, console, process, qemu
 from nfvcap.lab.errors import LabError
 from nfvcap.lab.image import Image
+from nfvcap.lab.qemu import Accelerator, Qemu
 from nfvcap.lab.qmp import Qmp
 from nfvcap.lab.stages import Stages
 from nfvcap.lab.state import State
@@ -26,35 +28,77 @@ _GIB = 1024**3
 _MEMORY_BYTES, _DISK_BYTES = 4 * _GIB, 2 * _GIB
 
 
-def start(name: str, paths: Paths, image: Image, stages: Stages) -> None:
-    """Start QEMU in the background with the lab's disk (a new overlay when it has none).
+@dataclass(frozen=True)
+class Start:
+    """Everything that one start of a lab's QEMU depends on.
 
-    Raises:
-        LabError: NFV-LAB-005 QEMU does not start, NFV-LAB-006 too little memory or disk.
+    Args:
+        name: name of the lab.
+        paths: its files.
+        image: what its disk stands on.
+        qemu: program that runs it.
+        accelerator: what it runs on.
     """
-    _require_room(paths.directory)
-    with stages.stage("machine"):
+
+    name: str
+    paths: Paths
+    image: Image
+    qemu: Qemu
+    accelerator: Accelerator
+
+    @classmethod
+    def choose(cls, name: str, paths: Paths, image: Image, stages: Stages) -> Self:
+        """Decide on QEMU and accelerator, and say why.
+
+        Raises:
+            LabError: NFV-LAB-006 too little memory or disk.
+        """
+        _require_room(paths.directory)
         chosen = qemu.choose(image.toolbox)
         accelerator = qemu.accelerate(chosen)
-        stages.say(f"    QEMU {chosen.version} ({chosen.origin}): {chosen.why}")
-        stages.say(f"    {accelerator.name.upper()}: {accelerator.why}")
-        _prepare_disk(paths, image)
-        for path in paths.sockets():
+        stages.say(f"  QEMU {chosen.version} ({chosen.origin}): {chosen.why}")
+        stages.say(f"  {accelerator.name.upper()}: {accelerator.why}")
+        return cls(name, paths, image, chosen, accelerator)
+
+    def machine(self, paths: Paths) -> Machine:
+        """The machine with its files in these places."""
+        return Machine(self.name, paths, self.accelerator.name, self.image.toolbox.path(_FIRMWARE))
+
+    def run(self, *more: str) -> None:
+        """Start QEMU in the background with the lab's disk (a new overlay when it has none).
+
+        Args:
+            more: further arguments of QEMU.
+
+        Raises:
+            LabError: NFV-LAB-005 QEMU does not start.
+        """
+        self._prepare_disk()
+        for path in self.paths.sockets():
             path.unlink(missing_ok=True)
         state = State(
-            image.directory.name, 0, accelerator.name, accelerator.why,
-            chosen.version, chosen.origin, chosen.why,
+            self.image.directory.name, 0, self.accelerator.name, self.accelerator.why,
+            self.qemu.version, self.qemu.origin, self.qemu.why,
         )  # fmt: skip
         # Before the start: whatever happens to this command, the next one knows what is running.
-        state.save(paths)
-        machine = Machine(name, paths, accelerator.name, image.toolbox.path(_FIRMWARE))
-        done = run([*chosen.argv, *arguments(machine)], timeout_s=60, check=False, env=chosen.env)
+        state.save(self.paths)
+        words = [*self.qemu.argv, *arguments(self.machine(self.paths)), *more]
+        done = run(words, timeout_s=120, check=False, env=self.qemu.env)
         if not done.ok:
             raise LabError(5, "QEMU does not start", done.stderr.strip(), "nfvcap doctor")
-        with Qmp(paths.qmp) as qmp:
+        with Qmp(self.paths.qmp) as qmp:
             port = access.forwarded_port(qmp.monitor("info usernet"))
-        access.write_config(name, paths, image, port)
-        replace(state, port=port).save(paths)
+        access.write_config(self.name, self.paths, self.image, port)
+        replace(state, port=port).save(self.paths)
+
+    def _prepare_disk(self) -> None:
+        image = self.image.toolbox
+        if not self.paths.overlay.exists():
+            words = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(self.image.disk)]
+            _made_whole(self.paths.overlay, image.argv("usr/bin/qemu-img", *words))
+        if not self.paths.variables.exists():
+            words = ["convert", "-f", "raw", "-O", "qcow2", str(image.path(_VARIABLES))]
+            _made_whole(self.paths.variables, image.argv("usr/bin/qemu-img", *words))
 
 
 def half_started(paths: Paths) -> bool:
@@ -89,15 +133,11 @@ def wait_ready(name: str, paths: Paths, stages: Stages, timeout_s: float) -> Non
     replace(state, boot_s=round(process.age_s(pid), 1)).save(paths)
 
 
-def _prepare_disk(paths: Paths, image: Image) -> None:
-    paths.directory.mkdir(parents=True, exist_ok=True)
-    if not paths.variables.exists():
-        shutil.copyfile(image.toolbox.path(_VARIABLES), paths.variables)
-    if not paths.overlay.exists():
-        scratch = paths.overlay.with_suffix(".new")
-        words = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image.disk), str(scratch)]
-        run(image.toolbox.argv("usr/bin/qemu-img", *words), timeout_s=60)
-        scratch.rename(paths.overlay)
+def _made_whole(path: Path, argv: list[str]) -> None:
+    """Run a command that makes the file named by its last argument, so that it is there whole or not at all."""
+    scratch = path.with_suffix(".new")
+    run([*argv, str(scratch)], timeout_s=60)
+    scratch.rename(path)
 
 
 def _require_room(directory: Path) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -158,17 +157,15 @@ def _versions(tree: Path) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def remove_old() -> list[str]:
-    """Remove images of earlier recipes; returns their names. The caller makes sure that no lab uses them."""
-    current, removed = recipe_id(), []
-    for directory in images_dir().glob("*"):
-        if directory.is_dir() and directory.name != current and not directory.name.startswith("."):
+def remove_old(used: set[str]) -> list[str]:
+    """Remove images of earlier recipes; returns their names.
+
+    Args:
+        used: names of images that stay, because the disk of a lab stands on them.
+    """
+    removed = []
+    for directory in sorted(images_dir().glob("*")):
+        if directory.is_dir() and directory.name not in used | {recipe_id()} and not directory.name.startswith("."):
             tree_builder.remove(directory)
             removed.append(directory.name)
     return removed
-
-
-def free_bytes() -> int:
-    """Free space where images and disks are written, in bytes."""
-    images_dir().mkdir(parents=True, exist_ok=True)
-    return shutil.disk_usage(images_dir()).free

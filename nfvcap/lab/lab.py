@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -15,6 +16,7 @@ from nfvcap.lab.errors import LabError
 from nfvcap.lab.image import Image
 from nfvcap.lab.locks import locked
 from nfvcap.lab.qmp import Qmp
+from nfvcap.lab.snapshot import Snapshot
 from nfvcap.lab.stages import Say, Stages, silent
 from nfvcap.lab.state import State, Status
 from nfvcap.lab.topology import PORTS, Paths
@@ -38,6 +40,12 @@ def labs_dir() -> Path:
 def names() -> list[str]:
     """Names of all labs that have a directory, running or not."""
     return sorted(path.name for path in labs_dir().glob("*") if path.is_dir() and _NAME.fullmatch(path.name))
+
+
+def images_in_use() -> set[str]:
+    """Names of the images that disks of labs stand on."""
+    states = [State.load(Paths(labs_dir() / name)) for name in names()]
+    return {state.image for state in states if state is not None}
 
 
 class Lab:
@@ -67,11 +75,14 @@ class Lab:
 
     # -- life -------------------------------------------------------------------------------------------------
 
-    def up(self, *, reset: bool = False, timeout_s: float = boot.TIMEOUT_S) -> Stages:
+    def up(self, *, reset: bool = False, cold: bool = False, timeout_s: float = boot.TIMEOUT_S) -> Stages:
         """Boot the lab server and wait until root can log in; a lab that is up is left as it is.
+
+        A pristine server goes on from a snapshot that was taken after its first boot, which takes seconds.
 
         Args:
             reset: start from the pristine disk; else the disk is as it was left.
+            cold: boot it even if there is a snapshot, and take none.
             timeout_s: limit for the boot itself.
 
         Returns:
@@ -91,7 +102,7 @@ class Lab:
             if self.pid() is not None:
                 boot.wait_ready(self.name, self.paths, stages, timeout_s)
             else:
-                self._start(stages, timeout_s)
+                self._start(stages, cold, timeout_s)
         return stages
 
     def down(self, *, power_cut: bool = False, delete: bool = False) -> bool:
@@ -197,9 +208,18 @@ class Lab:
 
     # -- inside -----------------------------------------------------------------------------------------------
 
-    def _start(self, stages: Stages, timeout_s: float) -> None:
+    def _start(self, stages: Stages, cold: bool, timeout_s: float) -> None:
+        pristine = not self.paths.overlay.exists()
         try:
-            boot.start(self.name, self.paths, self._image(stages), stages)
+            start = boot.Start.choose(self.name, self.paths, self._image(stages), stages)
+            snapshot = Snapshot(start)
+            if cold or not pristine or not os.environ.get("NFVCAP_LAB_SNAPSHOT"):
+                start.run()
+            elif not (snapshot.exists() and snapshot.resume(stages)):
+                start.run()
+                boot.wait_ready(self.name, self.paths, stages, timeout_s)
+                if snapshot.take(stages) and not snapshot.resume(stages):
+                    start.run()
             boot.wait_ready(self.name, self.paths, stages, timeout_s)
         except BaseException:
             # Ctrl-C included: whoever starts a lab leaves no half of it running.

@@ -51,7 +51,7 @@ class Paths:
     @property
     def variables(self) -> Path:
         """The firmware's variables (boot entries)."""
-        return self.directory / "firmware-variables.fd"
+        return self.directory / "firmware-variables.qcow2"
 
     @property
     def pid(self) -> Path:
@@ -142,8 +142,8 @@ def _nodes() -> list[str]:
     words = ["-m", f"{NODES * MEMORY_PER_NODE_GIB}G"]
     for node in range(NODES):
         first = node * CORES_PER_NODE
-        # memfd: a page costs memory of this machine only once the lab server has touched it.
-        words += ["-object", f"memory-backend-memfd,id=memory{node},size={MEMORY_PER_NODE_GIB}G"]
+        # A page costs memory of this machine only once the lab server has written to it.
+        words += ["-object", f"memory-backend-ram,id=memory{node},size={MEMORY_PER_NODE_GIB}G"]
         words += ["-numa", f"node,nodeid={node},memdev=memory{node},cpus={first}-{first + CORES_PER_NODE - 1}"]
     return [*words, "-numa", "dist,src=0,dst=1,val=20"]
 
@@ -152,11 +152,13 @@ def _disk(machine: Machine) -> list[str]:
     overlay = f"driver=qcow2,node-name=disk,file.driver=file,file.filename={_quoted(machine.paths.overlay)}"
     return [
         "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_quoted(machine.firmware)}",
-        "-drive", f"if=pflash,unit=1,format=raw,file={_quoted(machine.paths.variables)}",
+        "-drive", f"if=pflash,unit=1,format=qcow2,file={_quoted(machine.paths.variables)}",
         # The default cache mode: what the lab server has synced survives a power cut, the rest may be lost.
         "-blockdev", f"{overlay},discard=unmap,detect-zeroes=unmap",
         "-device", "virtio-blk-pci,drive=disk,bootindex=0,addr=0x3",
         "-device", "virtio-rng-pci,addr=0x4",
+        # Tells a server that goes on from a snapshot that its random numbers have been used before.
+        "-device", "vmgenid,guid=auto",
     ]  # fmt: skip
 
 

@@ -88,5 +88,6 @@ def test_a_changed_recipe_is_another_image(cache: Path, tmp_path: Path, monkeypa
 def test_images_of_earlier_recipes_can_be_removed(cache: Path) -> None:
     (cache / "0123456789abcdef").mkdir(parents=True)
     built = image.ensure(Stages())
-    assert image.remove_old() == ["0123456789abcdef"]
+    assert image.remove_old({"0123456789abcdef"}) == []
+    assert image.remove_old(set()) == ["0123456789abcdef"]
     assert image.find() == built

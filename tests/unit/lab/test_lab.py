@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,10 +24,25 @@ class Machine:
         self.running = False
         self.done: list[str] = []
         self.boot: Callable[[], None] = lambda: None
+        self.snapshot = False
+        self.snapshot_is_good = True
 
-    def start(self, _name: str, paths: object, image: Image, _stages: object) -> None:
+    def choose(self, _name: str, _paths: object, image: Image, _stages: object) -> SimpleNamespace:
+        return SimpleNamespace(run=lambda: self.start(image))
+
+    def start(self, image: Image) -> None:
         self.done.append(f"start {image.directory.name}")
         self.running = True
+
+    def resume(self, _stages: object) -> bool:
+        self.done.append("resume")
+        self.running = self.snapshot_is_good
+        return self.snapshot_is_good
+
+    def take(self, _stages: object) -> bool:
+        self.done.append("take")
+        self.running, self.snapshot = False, True
+        return True
 
     def wait_ready(self, *_: object) -> None:
         self.done.append("wait")
@@ -42,7 +58,10 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     it = Machine()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(boot, "start", it.start)
+    monkeypatch.setattr(boot.Start, "choose", it.choose)
+    monkeypatch.setattr(
+        module, "Snapshot", lambda _start: SimpleNamespace(exists=lambda: it.snapshot, resume=it.resume, take=it.take)
+    )
     monkeypatch.setattr(boot, "wait_ready", it.wait_ready)
     monkeypatch.setattr(process, "kill", it.kill)
     monkeypatch.setattr(process, "find", lambda *_: 4711 if it.running else None)
@@ -69,9 +88,35 @@ def fail() -> None:
     raise NfvcapError("NFV-LAB-005", "no boot")
 
 
-def test_up_starts_what_is_down(lab: Lab, machine: Machine) -> None:
+def test_the_first_boot_of_a_pristine_disk_is_kept_and_gone_on_from(lab: Lab, machine: Machine) -> None:
     lab.up()
+    assert machine.done == ["start newest", "wait", "take", "resume", "wait"]
+
+
+def test_every_later_pristine_start_goes_on_from_there(lab: Lab, machine: Machine) -> None:
+    machine.snapshot = True
+    lab.up(reset=True)
+    assert machine.done == ["resume", "wait"]
+
+
+def test_a_snapshot_that_is_of_no_use_is_made_anew(lab: Lab, machine: Machine) -> None:
+    machine.snapshot, machine.snapshot_is_good = True, False
+    lab.up()
+    assert machine.done == ["resume", "start newest", "wait", "take", "resume", "start newest", "wait"]
+    assert machine.running
+
+
+def test_a_cold_start_boots_and_a_used_disk_does_so_too(lab: Lab, machine: Machine) -> None:
+    machine.snapshot = True
+    lab.up(cold=True)
     assert machine.done == ["start newest", "wait"]
+    machine.kill()
+    lab.paths.overlay.touch()
+    record(lab)
+    (images.images_dir() / "newest").mkdir(parents=True)
+    (images.images_dir() / "newest" / "disk.raw").touch()
+    lab.up()
+    assert machine.done[-2:] == ["start newest", "wait"]
 
 
 @pytest.mark.parametrize(("what", "error"), [(interrupt, KeyboardInterrupt), (fail, NfvcapError)])
@@ -80,7 +125,7 @@ def test_what_up_started_does_not_outlive_its_failure(
 ) -> None:
     machine.boot = what
     with pytest.raises(error):
-        lab.up()
+        lab.up(cold=True)
     assert machine.done == ["start newest", "wait", "kill"]
 
 
@@ -95,7 +140,7 @@ def test_what_ran_before_survives_an_interrupted_up(lab: Lab, machine: Machine) 
 def test_a_half_started_machine_is_replaced(lab: Lab, machine: Machine) -> None:
     machine.running = True
     record(lab, port=0, boot_s=0)
-    lab.up()
+    lab.up(cold=True)
     assert machine.done == ["kill", "start newest", "wait"]
 
 
@@ -115,7 +160,7 @@ def test_a_disk_stays_on_the_image_that_it_was_made_from(lab: Lab, machine: Mach
 def test_reset_takes_the_newest_image(lab: Lab, machine: Machine) -> None:
     record(lab, image="older")
     lab.paths.overlay.touch()
-    lab.up(reset=True)
+    lab.up(reset=True, cold=True)
     assert machine.done == ["start newest", "wait"]
     assert not lab.paths.overlay.exists()
 
