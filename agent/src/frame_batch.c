@@ -201,7 +201,7 @@ static void judge_group(struct frame_batch *out, const struct width *width, unsi
 {
     const uint8_t *shifted[8];
     uint32_t captured[8], wire[8];
-    unsigned wrong, odd, right, all = (1u << width->lanes) - 1;
+    unsigned wrong, odd, all = (1u << width->lanes) - 1;
 
     if (tags == 0) {
         wrong = width->judge(out, i, data + i, caplen + i, wirelen + i);
@@ -216,13 +216,11 @@ static void judge_group(struct frame_batch *out, const struct width *width, unsi
         wrong = width->judge(out, i, shifted, captured, wire);
     }
     odd = wrong & all;
-    right = all ^ odd;
-    out->good |= (uint64_t)right << i;
-    for (; right != 0; right &= right - 1) {
-        unsigned lane = (unsigned)__builtin_ctz(right), k = i + lane;
+    out->good |= (uint64_t)(all ^ odd) << i;
+    for (unsigned look = wrong >> 16 & ~odd; look != 0; look &= look - 1) {
+        unsigned k = i + (unsigned)__builtin_ctz(look);
 
-        if (wirelen[k] > FRAME_SIZE_MIN + tags || (wrong >> 16 >> lane & 1) != 0)
-            judge_fill(out, k, data[k] + tags, caplen[k] - tags);
+        judge_fill(out, k, data[k] + tags, caplen[k] - tags);
     }
     for (; odd != 0; odd &= odd - 1) {
         unsigned k = i + (unsigned)__builtin_ctz(odd);

@@ -11,9 +11,9 @@
  *   LANES_U32        (const uint32_t *p): LANES values, widened
  *   LANES_NONZERO    (vec): bit i where lane i is not 0
  *
- * No include guard on purpose. Same arithmetic as judge() in frame.c, but fill is not looked at and the UDP
- * sum, left in out->udp_sum, is without it. Returns the lanes that are not right in two groups of 16 bits:
- * low, the headers; high, the UDP sum, for frames that have no fill or whole groups of it.
+ * No include guard on purpose. Same arithmetic as judge() in frame.c, but the fill is not looked at, and the
+ * UDP sum, left in out->udp_sum, is without it. Returns lanes in two groups of 16 bits. Low: the header is
+ * not right. High: there may be fill, or the UDP sum is not right without it; whoever is in neither is good.
  */
 #define VEC LANES_VEC(LANES)
 
@@ -71,7 +71,9 @@ static __attribute__((target(LANES_TARGET))) unsigned LANES_NAME(judge)(struct f
     memcpy(&out->time_ns[at], &time_ns, sizeof(time_ns));
     memcpy(&out->flow[at], &flow, sizeof(flow));
     memcpy(&out->udp_sum[at], &sum, sizeof(sum));
-    return LANES_NONZERO(wrong) | LANES_NONZERO(LANES_NAME(fold)(sum) ^ 0xffff) << 16;
+    /* A frame of the smallest size has no fill: the difference is then not negative. */
+    sum = (LANES_NAME(fold)(sum) ^ 0xffff) | (FRAME_SIZE_MIN - LANES_U32(wirelen)) >> 63;
+    return LANES_NONZERO(wrong) | LANES_NONZERO(sum) << 16;
 }
 
 #undef VEC

@@ -145,6 +145,25 @@ static void test_unwritten_space(void **state)
     }
 }
 
+/* A mapped file that was never closed: its end marker, then whatever stood there before. */
+static void test_end_marker(void **state)
+{
+    struct reader r;
+    size_t whole;
+
+    start(NS, false);
+    add_records(10);
+    whole = file.len;
+    put32(&file, 1700000000); /* the time of an older record shows through */
+    put32(&file, 5);
+    put32(&file, 0xffffffff);
+    put32(&file, 0);
+    add_records(10);
+    assert_int_equal(read_file(&r, 512, false).packets, 10);
+    assert_int_equal(r.end, END_UNWRITTEN);
+    assert_int_equal(r.whole_bytes, whole);
+}
+
 static void test_hole(void **state)
 {
     struct reader r;
@@ -290,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_long_records),
         cmocka_unit_test(test_cut_everywhere),
         cmocka_unit_test(test_unwritten_space),
+        cmocka_unit_test(test_end_marker),
         cmocka_unit_test(test_hole),
         cmocka_unit_test(test_impossible_length),
         cmocka_unit_test(test_odd_fraction),

@@ -306,6 +306,22 @@ static size_t two_packets(bool big_endian)
     return whole;
 }
 
+/* A mapped file that was never closed: its end marker, then whatever stood there before. */
+static void test_end_marker(void **state)
+{
+    struct reader r;
+    size_t whole;
+
+    two_packets(false);
+    whole = file.len;
+    put32(&file, 0);
+    put32(&file, 0xffffffff);
+    put_enhanced(&file, 0, 6, "0123456789", 10, 10);
+    assert_int_equal(read_file(&r, 512, false).packets, 2);
+    assert_int_equal(r.end, END_UNWRITTEN);
+    assert_int_equal(r.whole_bytes, whole);
+}
+
 static void test_damage(void **state)
 {
     for (unsigned order = 0; order < 2; order++) {
@@ -386,11 +402,17 @@ static void test_interfaces_of_sections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resolutions),     cmocka_unit_test(test_offsets),
-        cmocka_unit_test(test_everything),      cmocka_unit_test(test_simple_blocks),
-        cmocka_unit_test(test_statistics),      cmocka_unit_test(test_cut_everywhere),
-        cmocka_unit_test(test_unwritten_space), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_bad_blocks),      cmocka_unit_test(test_interfaces_of_sections),
+        cmocka_unit_test(test_resolutions),
+        cmocka_unit_test(test_offsets),
+        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_simple_blocks),
+        cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_cut_everywhere),
+        cmocka_unit_test(test_unwritten_space),
+        cmocka_unit_test(test_end_marker),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_bad_blocks),
+        cmocka_unit_test(test_interfaces_of_sections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

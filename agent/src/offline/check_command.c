@@ -175,8 +175,9 @@ static void speak_of(const struct file_result *f, const struct check_settings *s
         break;
     case END_UNWRITTEN:
         if (!f->repaired)
-            warn(text("%s holds nothing but zeros from offset %" PRIu64 " on", f->path, f->whole_bytes),
-                 "its writer ended before it could give back the space", repair);
+            warn(text("the packets of %s end at offset %" PRIu64, f->path, f->whole_bytes),
+                 "what follows was never written: its writer ended before it could give back the space",
+                 repair);
         break;
     case END_CORRUPT:
         if (!f->repaired)

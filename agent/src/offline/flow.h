@@ -37,13 +37,25 @@ struct flow {
 /* Counts a frame that does not simply follow its predecessor. False when memory cannot be had. */
 bool flow_count_odd(struct flow *f, uint64_t seq);
 
-static inline bool flow_count(struct flow *f, uint64_t seq)
+/* Counts n frames, numbers seq to seq + n - 1 in this order. */
+static inline bool flow_count_run(struct flow *f, uint64_t seq, uint64_t n)
 {
     if (__builtin_expect(seq == f->run_next && f->in_file, 1)) {
-        f->run_next++;
+        f->run_next += n;
         return true;
     }
-    return flow_count_odd(f, seq);
+    for (uint64_t i = 0; i < n; i++, seq++) {
+        if (f->in_file && seq == f->run_next)
+            f->run_next++;
+        else if (!flow_count_odd(f, seq))
+            return false;
+    }
+    return true;
+}
+
+static inline bool flow_count(struct flow *f, uint64_t seq)
+{
+    return flow_count_run(f, seq, 1);
 }
 
 /* Ends the open run; the next frame begins a new file. */

@@ -163,7 +163,8 @@ static void speak_of(const struct merge_input *in)
 
     if (r->end == END_CUT || r->end == END_UNWRITTEN)
         warn(text("%s is whole up to offset %" PRIu64 " only", in->path, r->whole_bytes),
-             r->end == END_CUT ? "it ends in the middle of a record" : "nothing but zeros follows", NULL);
+             r->end == END_CUT ? "it ends in the middle of a record" : "what follows was never written",
+             NULL);
     if (in->backward != 0)
         warn(text("%s: time goes backward %" PRIu64 " times", in->path, in->backward),
              "so it does in the output", NULL);

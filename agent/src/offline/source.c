@@ -11,7 +11,8 @@
 
 #define CHUNK_DEFAULT ((size_t)1 << 20)
 #define PAGE ((size_t)4096)
-#define SLOTS_AHEAD 4u
+#define SLOTS_AHEAD 8u
+#define SLOTS_HALF (SLOTS_AHEAD / 2)
 #define SLOTS_ALONE 2u
 
 /*
@@ -43,6 +44,8 @@ struct source_ring {
     pthread_cond_t changed;
     uint64_t filled; /* slots filled, and given back, since the start */
     uint64_t given_back;
+    bool reader_waits;
+    bool user_waits;
     bool stop;
     bool at_end; /* nothing comes after `filled` */
     int error;
@@ -73,35 +76,58 @@ static bool fill(struct source_ring *r, struct slot *slot, int *error)
     return true;
 }
 
+/*
+ * Each side that has to wait sleeps until half of the slots are ready for it: waking a thread can take as long as
+ * filling a slot, above all where CPUs are virtual.
+ */
+static bool wait_for_room(struct source_ring *r)
+{
+    bool go_on;
+
+    pthread_mutex_lock(&r->lock);
+    if (r->filled - r->given_back == r->n_slots) {
+        r->reader_waits = true;
+        while (!r->stop && r->filled - r->given_back > r->n_slots - SLOTS_HALF)
+            pthread_cond_wait(&r->changed, &r->lock);
+        r->reader_waits = false;
+    }
+    go_on = !r->stop;
+    pthread_mutex_unlock(&r->lock);
+    return go_on;
+}
+
 static void *read_ahead(void *arg)
 {
     struct source_ring *r = arg;
     bool more = true;
 
-    while (more) {
+    while (more && wait_for_room(r)) {
         int error = 0;
 
-        pthread_mutex_lock(&r->lock);
-        /* The slot before the oldest one in use still lends its memory to nobody: all but one may be filled.
-         */
-        while (!r->stop && r->filled - r->given_back == r->n_slots)
-            pthread_cond_wait(&r->changed, &r->lock);
-        if (r->stop) {
-            pthread_mutex_unlock(&r->lock);
-            return NULL;
-        }
-        pthread_mutex_unlock(&r->lock);
-
         more = fill(r, &r->slot[r->filled % r->n_slots], &error);
-
         pthread_mutex_lock(&r->lock);
         r->filled++;
         r->at_end = !more;
         r->error = error;
-        pthread_cond_broadcast(&r->changed);
+        if (r->user_waits && (r->at_end || r->filled - r->given_back > SLOTS_HALF))
+            pthread_cond_broadcast(&r->changed);
         pthread_mutex_unlock(&r->lock);
     }
     return NULL;
+}
+
+/* How many slots there are for the user, that of the window not counted, once there is one or the stream has ended. */
+static uint64_t wait_for_slots(struct source_ring *r)
+{
+    uint64_t mine = r->started;
+
+    if (r->filled - r->given_back == mine && !r->at_end) {
+        r->user_waits = true;
+        while (r->filled - r->given_back <= SLOTS_HALF && !r->at_end)
+            pthread_cond_wait(&r->changed, &r->lock);
+        r->user_waits = false;
+    }
+    return r->filled - r->given_back - mine;
 }
 
 /* The next slot with data, and whether it is the last one. The slot of the window stays as it is. */
@@ -114,9 +140,7 @@ static struct slot *next_slot(struct source_ring *r, int *error)
         r->ended = !fill(r, slot, error);
     } else {
         pthread_mutex_lock(&r->lock);
-        while (r->filled - r->given_back == (r->started ? 1u : 0u) && !r->at_end)
-            pthread_cond_wait(&r->changed, &r->lock);
-        r->ended = r->at_end && r->filled - r->given_back == (r->started ? 2u : 1u);
+        r->ended = wait_for_slots(r) == 1 && r->at_end;
         if (r->ended)
             *error = r->error;
         pthread_mutex_unlock(&r->lock);
@@ -131,7 +155,8 @@ static void give_back(struct source_ring *r)
         return;
     pthread_mutex_lock(&r->lock);
     r->given_back++;
-    pthread_cond_broadcast(&r->changed);
+    if (r->reader_waits && r->filled - r->given_back <= r->n_slots - SLOTS_HALF)
+        pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
 }
 
