@@ -38,6 +38,12 @@ def test_the_guest_sits_beside_its_port(plan: HostPlan) -> None:
     assert guest.vfs == (f"{PORT1}:vf0",)
 
 
+def test_a_service_that_does_not_exist_yet_has_no_state_before(plan: HostPlan) -> None:
+    change = next(change for change in plan.changes if change.id == "unit:libvirtd.socket")
+    assert (change.before, change.after) == (None, "enabled, active")
+    assert next(change for change in plan.changes if change.id == "packages").after == list(plan.desired.kvm.packages)
+
+
 def test_kernel_arguments(plan: HostPlan) -> None:
     assert [arg.token for arg in plan.desired.kernel_args] == [
         "intel_iommu=on", "iommu=pt", "hugepagesz=1G", "hugepages=0:1",

@@ -161,6 +161,8 @@ def test_an_unknown_node_of_the_port_is_said() -> None:
     facts = big(ports=[PortSpec(PORT, None, "ens5")])
     raw = {"pfs": [{"pf": PORT, "vfs": 1}], "guests": {"vm1": {"vcpus": 1, "memory": "1G", "pf": PORT}}}
     assert "does not say on which NUMA node" in plan(raw, facts).warnings[0]
+    one_node = big(nodes=[NodeSpec(8, 2, 64 * GIB)], ports=[PortSpec(PORT, None, "ens5")])
+    assert plan(raw, one_node).warnings == ()
 
 
 @pytest.mark.parametrize(("memory", "size"), [("8G", GIB), ("16G", GIB), ("4G", 2 * MIB), ("8704M", 2 * MIB)])

@@ -32,6 +32,7 @@ def test_cores_that_are_missing_are_counted() -> None:
     error = refusal(raw, document(lab_spec()))
     assert error.code == "NFV-PLAN-033"
     assert error.what == "host1: node 1 has 2 free cores, vm1 (1) + vm2 (2) need 3: 1 too many"
+    assert "of the node's 3 physical cores 1 stay with the host" in error.why
 
 
 def test_everything_that_does_not_fit_comes_at_once() -> None:
@@ -52,6 +53,7 @@ def test_a_misspelt_port_is_recognised() -> None:
     error = refusal({"pfs": [{"pf": "enp129s1", "vfs": 1}]}, document(lab_spec()))
     assert (error.code, error.fix) == ("NFV-PLAN-010", "did you mean enp129s0?")
     assert PORT1 in error.why
+    assert "enp0s2" not in error.why, "the management NIC is no proposal"
 
 
 @pytest.mark.parametrize("driver", ["igb", "ice", "mlx5_core", "virtio_net", None])
@@ -119,7 +121,7 @@ def test_vfs_that_are_missing_are_counted() -> None:
     error = refusal(raw, document(lab_spec()))
     assert error.code == "NFV-PLAN-032"
     assert "vm2 wants 2 VFs" in error.what
-    assert "0 are free: 2 too few" in error.what
+    assert f"of port {PORT1} (enp129s0), 0 are free: 2 too few" in error.what
 
 
 def test_a_pool_that_is_too_small() -> None:
@@ -128,6 +130,7 @@ def test_a_pool_that_is_too_small() -> None:
     error = refusal(raw, facts)
     assert error.code == "NFV-PLAN-040"
     assert "guest vm1 + guest vm2 need 512 pages of 2 MiB, the pool has 200: 312 too few" in error.what
+    assert "add 624 MiB to the pool" in error.fix
 
 
 def test_pools_that_the_machine_cannot_have() -> None:
@@ -284,6 +287,26 @@ def test_an_attribute_of_a_held_vf_can_change_but_says_so() -> None:
     (change,) = [change for change in plan.changes if change.id.startswith("vf:")]
     assert (change.before, change.after, change.disruption) == (0, 9, "link-flap")
     assert "held by guest vm7" in change.reason
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "disruption"),
+    [
+        ("vlan", 9, "link-flap"),
+        ("trust", True, "link-flap"),
+        ("spoofchk", False, "none"),
+        ("link_state", "enable", "none"),
+    ],
+)
+def test_what_resets_a_vf_is_said(attribute: str, value: Any, disruption: str) -> None:
+    facts = document(lab_spec())
+    raw = {"pfs": [{"pf": PORT1, "vfs": 1, "driver": "vfio-pci", "vf": {0: {attribute: value}}}]}
+    fresh = plan_host("host1", Intent.model_validate(raw), Facts.model_validate(facts))
+    held(facts, "vfio", "dpdk-testpmd")
+    there = plan_host("host1", Intent.model_validate(raw), Facts.model_validate(facts))
+    for plan, expected in ((fresh, "none"), (there, disruption)):
+        (change,) = [change for change in plan.changes if change.id == f"vf:{PORT1}:0:{attribute}"]
+        assert change.disruption == expected
 
 
 def test_one_misfit_keeps_its_own_id_and_nothing_is_said_twice() -> None:
