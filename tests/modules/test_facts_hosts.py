@@ -286,3 +286,49 @@ def test_facts_are_plain_json(tmp_path: Path) -> None:
     assert kept is not None and (kept.mode, kept.content) == ("0644", "x\n")
     assert facts.files["/etc/nonesuch"] is None
     json.loads(facts.to_json())
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    machine = host("lab-provisioned", tmp_path_factory.mktemp("lab"))
+    asked = {line.split()[0]: line.split() for line in machine.answers}
+    packages, units = asked["dpkg-query"][4:], asked["systemctl"][4:]  # what was asked for when it was recorded
+    return machine.facts(packages=tuple(packages), units=tuple(units), kernel_modules=("vfio_pci", "kvm"))
+
+
+class TestLabServer:
+    """Recorded: real kernel, real drivers, emulated card."""
+
+    def test_vfs_of_both_ports(self, lab: Facts) -> None:
+        assert [vf.driver for vf in vfs(lab, "0000:41:00.0")] == ["igbvf", "igbvf"]
+        assert [vf.driver_override for vf in vfs(lab, "0000:81:00.0")] == ["vfio-pci"] * 4
+        first, second = vfs(lab, "0000:41:00.0")
+        assert (first.vlan, first.spoofchk, first.link_state) == (100, True, "auto")
+        assert (second.max_tx_rate_mbps, second.name) == (500, "ens1v1")
+        assert [vf.trust for vf in vfs(lab, "0000:81:00.0")] == [False, False, True, False]
+
+    def test_each_vf_has_an_iommu_group_of_its_own(self, lab: Facts) -> None:
+        groups = [vf.iommu_group for port in ("0000:41:00.0", "0000:81:00.0") for vf in vfs(lab, port)]
+        assert len(set(groups)) == 6
+        assert (lab.iommu.kind, lab.iommu.enabled, lab.iommu.interrupt_remapping) == ("intel", True, True)
+
+    def test_only_the_management_card_carries_anything(self, lab: Facts) -> None:
+        assert {one.address: one.carries for one in lab.nics if one.carries} == {
+            "0000:00:02.0": ("ssh", "default-route")
+        }
+
+    def test_arguments_that_wait_for_a_reboot(self, lab: Facts) -> None:
+        assert lab.cmdline.configured is not None
+        new = set(lab.cmdline.configured.split()) - set(lab.cmdline.running.split())
+        assert {"intel_iommu=on", "iommu=pt", "hugepagesz=1G", "hugepages=0:1"} <= new
+        assert set(lab.cmdline.running.split()) <= set(lab.cmdline.configured.split())
+
+    def test_the_rest(self, lab: Facts) -> None:
+        assert [nic(lab, address).node for address in ("0000:41:00.0", "0000:81:00.0")] == [0, 1]
+        assert nic(lab, "0000:81:00.0").firmware == "2.1.0"
+        assert lab.nodes[1].hugepages[0].total == 768
+        assert lab.security.secure_boot is False
+        assert lab.packages["qemu-kvm"] is None
+        assert lab.units["libvirtd.socket"].active == "active"
+        assert lab.module_parameters["vfio_pci"]["disable_idle_d3"] == "Y"
+        assert lab.ledger is not None and lab.ledger["schema"] == "nfvcap/ledger/1"
