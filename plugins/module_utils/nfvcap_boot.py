@@ -10,16 +10,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .nfvcap_driver import DEVICES
 from .nfvcap_failure import Failure
 from .nfvcap_host import Host
-from .nfvcap_hugepages import Pool, set_pools
 from .nfvcap_lock import HostLock
 from .nfvcap_outcome import Outcome, unforeseen
-from .nfvcap_sriov import PfWanted, set_pfs
-from .nfvcap_vfattr import VfWanted
-from .nfvcap_vfdriver import set_vf_drivers
 
+DEVICES = "/sys/bus/pci/devices"
 CONFIGURATION = "/etc/nfvcap/host.json"
 SCHEMA = "nfvcap/host/1"
 # Network drivers may load firmware, on machines with many cards one after the other.
@@ -72,11 +68,18 @@ def read_configuration(host: Host) -> dict[str, Any]:
 
 def restore_hugepages(host: Host, configuration: dict[str, Any], outcome: Outcome) -> None:
     """Pools that are made at run time."""
+    # Imported where needed: early at boot, each file that is not read counts.
+    from .nfvcap_hugepages import Pool, set_pools
+
     set_pools(host, [Pool(**pool) for pool in configuration["hugepages"]], outcome, check=False)
 
 
 def restore_sriov(host: Host, configuration: dict[str, Any], outcome: Outcome) -> None:
     """PFs up, VFs, attributes, drivers; as soon as the PFs are there."""
+    from .nfvcap_sriov import PfWanted, set_pfs
+    from .nfvcap_vfattr import VfWanted
+    from .nfvcap_vfdriver import set_vf_drivers
+
     pfs = [
         PfWanted(pf["address"], pf["num_vfs"], tuple(VfWanted(**vf) for vf in pf["vfs"]), pf["admin_up"])
         for pf in configuration["pfs"]

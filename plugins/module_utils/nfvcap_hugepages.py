@@ -11,8 +11,9 @@ from .nfvcap_host import Host
 from .nfvcap_ledger import Ledger
 from .nfvcap_outcome import Outcome
 
-# Assembling many gigabytes means moving everything that is in the way.
-WRITE_TIMEOUT_S = 120.0
+# Asked for in portions, so that a time limit can tell slow (the kernel may zero every page) from stuck.
+PORTION_BYTES = 256 << 20
+WRITE_TIMEOUT_S = 180.0
 NODES = "/sys/devices/system/node"
 
 
@@ -125,7 +126,11 @@ def _refuse(host: Host, pool: Pool, now: int, returned_bytes: int) -> None:
 
 
 def _set(host: Host, pool: Pool, before: int) -> None:
-    got = _ask(host, pool, pool.count)
+    try:
+        got = _ask(host, pool, pool.count)
+    except Failure as failure:
+        failure.why += _words_back(before, _ask(host, pool, before))
+        raise
     if got < pool.count:
         # Free memory may be there, only in pieces: put it together, and ask again.
         _nudge(host, "/proc/sys/vm/compact_memory")
@@ -137,28 +142,36 @@ def _set(host: Host, pool: Pool, before: int) -> None:
         got = _ask(host, pool, pool.count)
     if got == pool.count:
         return
-    back = _ask(host, pool, before)
     raise Failure(
         "NFV-MEM-003",
         f"only {got} of {pool.count} {pool.words} could be had: {pool.count - got} are missing",
-        f"the memory of the node is in use or in pieces; the former count of {before} is "
-        + ("back" if back == before else f"not back, {back} are there"),
+        f"the memory of the node is in use or in pieces{_words_back(before, _ask(host, pool, before))}",
         "ask for fewer pages, or reboot: pages are reserved early at boot, when memory is in one piece",
     )
 
 
+def _words_back(before: int, found: int) -> str:
+    return f"; the former count of {before} is " + ("back" if found == before else f"not back, {found} are there")
+
+
 def _ask(host: Host, pool: Pool, count: int) -> int:
-    """Write a count and read what the kernel made of it."""
-    try:
-        host.write_bounded(pool.file, f"{count}\n", WRITE_TIMEOUT_S)
-    except OSError as error:
-        raise Failure(
-            "NFV-MEM-003",
-            f"the kernel refuses to set the {pool.words}",
-            str(error),
-            "look at the kernel log (`dmesg`), ask for fewer pages",
-        ) from error
-    return count_pages(host, pool)
+    """Ask for a count, portion by portion, and read what the kernel made of it."""
+    now, portion = count_pages(host, pool), max(PORTION_BYTES // pool.size_bytes, 1)
+    while now != count:
+        target = min(now + portion, count) if count > now else count
+        try:
+            host.write_bounded(pool.file, f"{target}\n", WRITE_TIMEOUT_S)
+        except OSError as error:
+            raise Failure(
+                "NFV-MEM-003",
+                f"the kernel does not set the {pool.words} to {target}",
+                str(error),
+                "look at the kernel log (`dmesg`), ask for fewer pages",
+            ) from error
+        now = count_pages(host, pool)
+        if now != target:
+            break
+    return now
 
 
 def _nudge(host: Host, path: str) -> None:

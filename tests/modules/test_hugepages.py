@@ -128,7 +128,30 @@ def test_memory_given_back_by_one_size_counts_for_the_other(host: FakeHost) -> N
     host.plant(f"{big}/free_hugepages", "1\n")
     kernel.memory(free_mib=100)
     set_pools(host, [pool(512), Pool(1, 1024 * MIB, 0)], Outcome(), check=False)
-    assert [path for path, _ in host.writes] == [f"{big}/nr_hugepages", f"{FOLDER}/nr_hugepages"]
+    assert [path for path, _ in host.writes] == [f"{big}/nr_hugepages"] + [f"{FOLDER}/nr_hugepages"] * 4
+
+
+def test_pages_are_asked_for_in_portions_each_with_its_time_limit(host: FakeHost) -> None:
+    Kernel(host, room=1000)
+    set_pools(host, [pool(300)], Outcome(), check=False)
+    assert [text.strip() for path, text in host.writes if "nr_hugepages" in path] == ["128", "256", "300"]
+
+
+def test_a_kernel_that_stops_answering_gets_its_former_count_back(host: FakeHost) -> None:
+    kernel = Kernel(host, room=1000)
+    give = kernel.asked
+
+    def stuck(text: str) -> None:
+        if int(text) > 200:
+            host.plant(f"{FOLDER}/nr_hugepages", "170\n")  # what it had until it was given up
+            raise TimeoutError(110, "no answer within 180 s")
+        give(text)
+
+    host.reactions[f"{FOLDER}/nr_hugepages"] = stuck
+    with pytest.raises(Failure) as caught:
+        set_pools(host, [pool(300)], Outcome(), check=False)
+    assert caught.value.code == "NFV-MEM-003" and "former count of 0 is back" in caught.value.why
+    assert kernel.count() == 0
 
 
 def test_unknown_node_names_what_there_is(host: FakeHost) -> None:
