@@ -28,14 +28,3 @@ def parse_mask(text: str | None) -> list[int]:
     """Ascending bit numbers of a mask in groups of 32 bits, most significant first: `1,0000000f`."""
     mask = int((text or "0").strip().replace(",", "") or "0", 16)
     return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
-
-
-def format_list(numbers: list[int]) -> str:
-    """`[0, 1, 2, 8]` as `0-2,8`."""
-    runs: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
