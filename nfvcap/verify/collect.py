@@ -25,6 +25,7 @@ from nfvcap.errors import NfvcapError
 from nfvcap.run import run
 from nfvcap.verify.connection import Connection, resolve
 from nfvcap.verify.snapshot import SCHEMA, Snapshot
+from nfvcap.verify.sources import FILES, LISTS
 
 READER = Path(__file__).with_name("reader.py")
 READ_TIMEOUT_S = 60
@@ -50,7 +51,8 @@ class Ask:
     files: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        return json.dumps({"packages": self.packages, "units": self.units, "files": self.files})
+        files = sorted({*FILES, *self.files})
+        return json.dumps({"packages": self.packages, "units": self.units, "files": files, "lists": LISTS})
 
 
 class _BoundedTime:
@@ -74,12 +76,12 @@ class _Local(_BoundedTime, testinfra.backend.local.LocalBackend):  # type: ignor
 def command(python: str, ask: Ask) -> str:
     """A shell line that runs the reader: packed, so that no quoting on the way can harm it."""
     packed = base64.b64encode(zlib.compress(READER.read_bytes(), 9)).decode()
-    question = base64.b64encode(ask.to_json().encode()).decode()
+    question = base64.b64encode(zlib.compress(ask.to_json().encode(), 9)).decode()
     program = (
-        "import base64,sys,zlib;b=base64.b64decode;"
-        f"sys.argv[1:]=[b('{question}').decode()];exec(zlib.decompress(b('{packed}')))"
+        "import binascii,sys,zlib;u=lambda t:zlib.decompress(binascii.a2b_base64(t));"
+        f"sys.argv[1:]=[u('{question}').decode()];exec(u('{packed}'))"
     )
-    return f'timeout {READ_TIMEOUT_S} {python} -c "{program}"'
+    return f'timeout {READ_TIMEOUT_S} {python} -I -S -c "{program}"'
 
 
 def collect(

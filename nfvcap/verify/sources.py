@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which files and directories of a host the checks are made from; a star stands for any part of a name."""
+
+from __future__ import annotations
+
+FILES = (
+    "/var/lib/nfvcap/ledger.json",
+    "/etc/nfvcap/host.json",
+    "/proc/cmdline",
+    "/run/libvirt/qemu/*.xml",
+    "/proc/net/route",
+    "/proc/net/ipv6_route",
+    "/proc/irq/default_smp_affinity",
+    "/etc/os-release",
+    "/sys/devices/system/cpu/isolated",
+    "/sys/devices/system/cpu/nohz_full",
+    "/sys/devices/system/cpu/online",
+    "/sys/devices/system/node/node*/cpulist",
+    "/sys/devices/system/node/node*/hugepages/hugepages-*/*_hugepages",
+    "/sys/kernel/iommu_groups/*/type",
+    "/sys/module/vfio*/parameters/*",
+    "/sys/module/kvm*/parameters/nested",
+    "/sys/class/dmi/id/product_name",
+    "/sys/class/dmi/id/bios_version",
+    "/boot/grub*/grub.cfg",
+    "/boot/grub*/grubenv",
+    "/boot/loader/entries/*.conf",
+    "/etc/default/grub",
+    "/etc/default/grub.d/*.cfg",
+    "/etc/kernel/cmdline",
+    "/etc/modules",
+    "/etc/modules-load.d/*.conf",
+    "/usr/lib/modules-load.d/*.conf",
+    "/etc/modprobe.d/*.conf",
+    "/usr/lib/modprobe.d/*.conf",
+    "/usr/lib/systemd/system/irqbalance.service",
+    "/etc/systemd/system/irqbalance.service",
+    "/usr/lib/systemd/system/irqbalance.service.d/*.conf",
+    "/etc/systemd/system/irqbalance.service.d/*.conf",
+    "/etc/default/irqbalance",
+    "/etc/sysconfig/irqbalance",
+    "/etc/driverctl.d/*",
+)
+LISTS = (
+    "/sys/class/iommu",
+    "/sys/module",
+    "/sys/kernel/iommu_groups/*/devices",
+    "/usr/local/lib/nfvcap",
+    "/usr/local/lib/nfvcap/*/",
+    "/sys/class/net",
+    "/sys/class/net/*/lower_*",
+)
