@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "check.h"
+#include "parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,11 +12,14 @@
 #include <unistd.h>
 
 #define THREADS_MAX 64u
+#define PART_BYTES ((uint64_t)32 << 20)
 
 struct job {
     struct file_result *results;
     unsigned n;
     bool ahead;
+    unsigned n_parts; /* of one file, if it is large enough */
+    uint64_t part_bytes;
     atomic_uint next;
 };
 
@@ -27,7 +30,7 @@ struct worker {
     bool ok;
 };
 
-static void describe(struct file_result *f, const struct reader *r)
+void describe_file(struct file_result *f, const struct reader *r)
 {
     f->format = r->format;
     f->n_interfaces = r->n_interfaces;
@@ -67,13 +70,26 @@ static bool read_file(struct tally *t, struct file_result *f, int fd, bool ahead
             enough = tally_batch(t, &r, &batch);
     }
     enough = tally_end_file(t) && enough;
-    describe(f, &r);
+    describe_file(f, &r);
     f->counts = t->file;
     reader_close(&r);
     return enough;
 }
 
-static bool check_file(struct tally *t, struct file_result *f, bool ahead)
+static bool count_file(struct tally *t, struct file_result *f, int fd, const struct job *job, bool regular)
+{
+    uint64_t n_parts = regular ? f->file_bytes / job->part_bytes : 0;
+    bool enough;
+
+    if (n_parts > job->n_parts)
+        n_parts = job->n_parts;
+    if (check_in_parts(t, f, fd, (unsigned)n_parts, &enough) || !enough)
+        return enough;
+    /* A thread that waits for a pipe cannot be told to stop. */
+    return read_file(t, f, fd, job->ahead && regular);
+}
+
+static bool check_file(struct tally *t, struct file_result *f, const struct job *job)
 {
     bool is_stdin = strcmp(f->path, "-") == 0, enough;
     int fd = is_stdin ? STDIN_FILENO : open(f->path, O_RDONLY | O_CLOEXEC);
@@ -88,8 +104,7 @@ static bool check_file(struct tally *t, struct file_result *f, bool ahead)
     }
     f->opened = true;
     f->file_bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-    /* A thread that waits for a pipe cannot be told to stop. */
-    enough = read_file(t, f, fd, ahead && S_ISREG(st.st_mode));
+    enough = count_file(t, f, fd, job, S_ISREG(st.st_mode) && !is_stdin);
     f->out_of_memory = !enough;
     if (!is_stdin)
         close(fd);
@@ -104,7 +119,7 @@ static void *work(void *arg)
 
     w->ok = true;
     while (w->ok && (i = atomic_fetch_add(&job->next, 1)) < job->n)
-        w->ok = check_file(w->tally, &job->results[i], job->ahead);
+        w->ok = check_file(w->tally, &job->results[i], job);
     return NULL;
 }
 
@@ -149,6 +164,8 @@ bool check_files(struct file_result *results, unsigned n, const struct check_opt
     if (n_workers > THREADS_MAX)
         n_workers = THREADS_MAX;
     job.ahead = cpus > n_workers;
+    job.n_parts = cpus / n_workers;
+    job.part_bytes = options->part_bytes != 0 ? options->part_bytes : PART_BYTES;
     for (unsigned i = 0; i < n_workers; i++) {
         workers[i].job = &job;
         workers[i].tally = tally_new(options->memory_limit / n_workers);

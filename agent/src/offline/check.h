@@ -35,6 +35,8 @@ struct file_result {
 struct check_options {
     unsigned n_threads; /* 0: as many as there are CPUs to run on */
     size_t memory_limit;
+    uint64_t part_bytes; /* a file of twice that is read in parts by threads that have no file of their own;
+                            0: 32 MiB */
 };
 
 /*

@@ -32,7 +32,8 @@ static const char help[] =
     "                      never written; with =corrupt also where a damaged record hides what follows\n"
     "  --ranges N          missing ranges to list for each flow (default 100); all are counted\n"
     "  --json              report as JSON\n"
-    "  --threads N         files read at once (default: one for each CPU)\n"
+    "  --threads N         threads that read (default: one for each CPU)\n"
+    "  --part BYTES        a file is read by several threads in parts of at least this size (default 32M)\n"
     "  --memory BYTES      for the numbers seen (default 2G; 10^9 numbers take at most 0.2G)\n"
     "\n"
     "Without --expect the numbers between the first and the last one seen of each flow have to be there.\n"
@@ -53,6 +54,15 @@ static uint64_t number(const char *option, const char *value, uint64_t max)
 
     if (!parse_u64(value, &n) || n > max)
         die(EXIT_USAGE, text("--%s %s is not a number from 0 to %" PRIu64, option, value, max), NULL, NULL);
+    return n;
+}
+
+static uint64_t bytes(const char *option, const char *value)
+{
+    uint64_t n;
+
+    if (!parse_bytes(value, &n) || n == 0)
+        die(EXIT_USAGE, text("--%s %s is not a size", option, value), NULL, "give bytes, or 512M, 4G");
     return n;
 }
 
@@ -80,7 +90,7 @@ static void add_expected(struct expectation *e, const char *value)
 
 static void parse(struct check_settings *s, int argc, char **argv)
 {
-    enum { EXPECT = 256, FLOWS, FIRST, STRICT, REPAIR, RANGES, JSON, THREADS, MEMORY };
+    enum { EXPECT = 256, FLOWS, FIRST, STRICT, REPAIR, RANGES, JSON, THREADS, PART, MEMORY };
     static const struct option options[] = {
         {"expect", required_argument, NULL, EXPECT},
         {"flows", required_argument, NULL, FLOWS},
@@ -91,6 +101,7 @@ static void parse(struct check_settings *s, int argc, char **argv)
         {"json", no_argument, NULL, JSON},
         {"threads", required_argument, NULL, THREADS},
         {"memory", required_argument, NULL, MEMORY},
+        {"part", required_argument, NULL, PART},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -126,14 +137,12 @@ static void parse(struct check_settings *s, int argc, char **argv)
         case THREADS:
             s->options.n_threads = (unsigned)number("threads", optarg, 64);
             break;
-        case MEMORY: {
-            uint64_t bytes;
-
-            if (!parse_bytes(optarg, &bytes))
-                die(EXIT_USAGE, text("--memory %s is not a size", optarg), NULL, "give bytes, or 512M, 4G");
-            s->options.memory_limit = bytes;
+        case MEMORY:
+            s->options.memory_limit = bytes("memory", optarg);
             break;
-        }
+        case PART:
+            s->options.part_bytes = bytes("part", optarg);
+            break;
         case 'h':
             fputs(help, stdout);
             exit(EXIT_OK);

@@ -51,6 +51,7 @@ static bool count_late(struct flow *f, uint64_t seq)
     if (!close_run(f) || !seqset_add(&f->seen, seq, 1, &new))
         return false;
     f->packets++;
+    f->low = seq < f->low ? seq : f->low;
     if (new == 0) /* a duplicate */
         return true;
     for (high = f->n_runs; low < high;) {
@@ -78,6 +79,7 @@ bool flow_count_odd(struct flow *f, uint64_t seq)
         f->runs_lost = false;
         f->n_runs = 0;
         f->run_index = 0;
+        f->low = seq;
     } else if (seq < f->run_next) {
         return count_late(f, seq);
     } else if (!close_run(f)) {

@@ -21,6 +21,7 @@ struct flow {
     uint64_t run_first; /* the open run: [run_first, run_next) */
     uint64_t run_next;
     uint64_t run_index;
+    uint64_t low; /* the lowest number of the file; run_next is one above the highest */
     bool in_file; /* the flow has been seen in the current file */
     bool runs_lost;
     unsigned n_runs;

@@ -152,3 +152,22 @@ bool pcapfile_next(struct reader *r, struct record_batch *b)
     }
     return take_one(r, b);
 }
+
+size_t pcapfile_plausible(const struct reader *head, const uint8_t *p, const uint8_t *end,
+                          const uint8_t *before)
+{
+    uint32_t seconds, caplen, wirelen;
+
+    if ((size_t)(end - p) < RECORD_HEADER)
+        return 0;
+    seconds = get32(p, head->swapped);
+    caplen = get32(p + 8, head->swapped);
+    wirelen = get32(p + 12, head->swapped);
+    if (get32(p + 4, head->swapped) >= head->frac_limit || caplen == 0 || caplen > head->caplen_max ||
+        wirelen < caplen || wirelen > head->caplen_max)
+        return 0;
+    /* A packet a minute at least: a file that is large enough to be read in parts is not of a quiet line. */
+    if (before != NULL && seconds - get32(before, head->swapped) + 60 > 120)
+        return 0;
+    return RECORD_HEADER + (size_t)caplen;
+}

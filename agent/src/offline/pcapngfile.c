@@ -386,3 +386,17 @@ bool pcapngfile_next(struct reader *r, struct record_batch *b)
             return false;
     return true;
 }
+
+size_t pcapngfile_plausible(const struct reader *head, const uint8_t *p, const uint8_t *end)
+{
+    uint32_t len;
+
+    if ((size_t)(end - p) < ENHANCED_MIN || get32(head, p) != BLOCK_ENHANCED)
+        return 0;
+    len = get32(head, p + 4);
+    if (len < ENHANCED_MIN || len % 4 != 0 || len > (size_t)(end - p) || get32(head, p + len - 4) != len ||
+        get32(head, p + 8) >= head->n_interfaces - head->section_first ||
+        get32(head, p + 20) > len - ENHANCED_MIN)
+        return 0;
+    return len;
+}

@@ -140,6 +140,56 @@ bool reader_open(struct reader *r)
     }
 }
 
+bool reader_join(struct reader *r, const struct reader *head)
+{
+    struct source src = r->src;
+
+    *r = *head;
+    r->src = src;
+    r->other_blocks = r->odd_times = 0;
+    r->whole_bytes = 0;
+    r->end = END_NOT_YET;
+    r->interfaces = NULL;
+    r->n_interfaces = 0;
+    for (uint32_t i = 0; i < head->n_interfaces; i++) {
+        struct capture_interface *new = reader_add_interface(r);
+
+        if (new == NULL)
+            return false;
+        *new = head->interfaces[i];
+    }
+    return true;
+}
+
+/* So many records in a row are no accident; what it is nevertheless is found out later. */
+#define FOLLOWING 40u
+
+static bool records_follow(const struct reader *head, const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *before = NULL;
+
+    for (unsigned i = 0; i < FOLLOWING; i++) {
+        size_t len = head->format == FORMAT_PCAP ? pcapfile_plausible(head, p, end, before)
+                                                 : pcapngfile_plausible(head, p, end);
+
+        if (len == 0 || len > (size_t)(end - p))
+            return false;
+        before = p;
+        p += len;
+    }
+    return true;
+}
+
+const uint8_t *reader_find_record(const struct reader *head, const uint8_t *p, size_t len)
+{
+    const uint8_t *end = p + len;
+
+    for (; p < end; p++)
+        if (records_follow(head, p, end))
+            return p;
+    return NULL;
+}
+
 void reader_close(struct reader *r)
 {
     source_close(&r->src);

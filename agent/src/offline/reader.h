@@ -88,6 +88,18 @@ struct reader {
 bool reader_open(struct reader *r);
 void reader_close(struct reader *r);
 
+/*
+ * Instead of reader_open(), for a source that begins at a record in the middle of the file: takes what
+ * `head`, which has read the beginning of that file, knows. False when memory is not enough.
+ */
+bool reader_join(struct reader *r, const struct reader *head);
+
+/*
+ * A place in the `len` bytes at `p`, taken from the middle of the file that `head` has begun to read, where a
+ * record seems to begin: many records follow each other from there. NULL if there is none.
+ */
+const uint8_t *reader_find_record(const struct reader *head, const uint8_t *p, size_t len);
+
 /* Fills the batch; false when there is nothing more, and r->end says how it ended. */
 bool reader_next(struct reader *r, struct record_batch *batch);
 
@@ -104,6 +116,11 @@ bool reader_stop_short(struct reader *r);  /* the stream ended inside a record: 
 bool reader_stop_marker(struct reader *r); /* the capture's end marker: what follows is left over */
 bool reader_stop_zeros(struct reader *r);  /* a header of zeros: unwritten, unless data follow */
 struct capture_interface *reader_add_interface(struct reader *r);
+
+/* Length of the record at p if it looks like one, as far as the bytes up to `end` tell; else 0. */
+size_t pcapfile_plausible(const struct reader *head, const uint8_t *p, const uint8_t *end,
+                          const uint8_t *before);
+size_t pcapngfile_plausible(const struct reader *head, const uint8_t *p, const uint8_t *end);
 
 bool pcapfile_open(struct reader *r);
 bool pcapfile_next(struct reader *r, struct record_batch *batch);

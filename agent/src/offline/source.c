@@ -28,6 +28,7 @@ struct source_ring {
     source_read_fn read;
     void *arg;
     int fd;
+    uint64_t at, to; /* of a part of a file */
     uint8_t *memory;
     size_t memory_bytes;
     size_t chunk_bytes;
@@ -58,6 +59,19 @@ static ssize_t read_fd(void *arg, void *buf, size_t len)
     return read(r->fd, buf, len);
 }
 
+static ssize_t read_part(void *arg, void *buf, size_t len)
+{
+    struct source_ring *r = arg;
+    ssize_t n;
+
+    if (len > r->to - r->at)
+        len = (size_t)(r->to - r->at);
+    n = pread(r->fd, buf, len, (off_t)r->at);
+    if (n > 0)
+        r->at += (uint64_t)n;
+    return n;
+}
+
 /* Fills a slot as far as the stream goes; false when it ended or failed, with what there was in the slot. */
 static bool fill(struct source_ring *r, struct slot *slot, int *error)
 {
@@ -77,8 +91,8 @@ static bool fill(struct source_ring *r, struct slot *slot, int *error)
 }
 
 /*
- * Each side that has to wait sleeps until half of the slots are ready for it: waking a thread can take as long as
- * filling a slot, above all where CPUs are virtual.
+ * Each side that has to wait sleeps until half of the slots are ready for it: waking a thread can take as
+ * long as filling a slot, above all where CPUs are virtual.
  */
 static bool wait_for_room(struct source_ring *r)
 {
@@ -116,7 +130,8 @@ static void *read_ahead(void *arg)
     return NULL;
 }
 
-/* How many slots there are for the user, that of the window not counted, once there is one or the stream has ended. */
+/* How many slots there are for the user, that of the window not counted, once there is one or the stream has
+ * ended. */
 static uint64_t wait_for_slots(struct source_ring *r)
 {
     uint64_t mine = r->started;
@@ -223,7 +238,7 @@ static bool start_thread(struct source_ring *r)
 
 static bool open_ring(struct source *s, struct source_ring *r, const struct source_options *o)
 {
-    *s = (struct source){.ring = r};
+    *s = (struct source){.ring = r, .end_offset = o->from};
     r->chunk_bytes = o->chunk_bytes != 0 ? o->chunk_bytes : CHUNK_DEFAULT;
     if (!o->exact_chunk)
         r->chunk_bytes = (r->chunk_bytes + PAGE - 1) & ~(PAGE - 1);
@@ -258,7 +273,9 @@ bool source_open_fd(struct source *s, int fd, const struct source_options *optio
     if (r == NULL)
         return false;
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    r->read = read_fd;
+    r->read = options->to != 0 ? read_part : read_fd;
+    r->at = options->from;
+    r->to = options->to;
     r->arg = r;
     r->fd = fd;
     return open_ring(s, r, options);

@@ -35,6 +35,7 @@ struct source_options {
     size_t chunk_bytes; /* size of one read; 0 means 1 MiB. Rounded up to 4 KiB, except for tests */
     bool ahead;         /* a thread of its own reads ahead */
     bool exact_chunk;   /* take chunk_bytes as it is, however small */
+    uint64_t from, to;  /* to != 0: these bytes of a file, wherever its descriptor stands */
 };
 
 /* False with errno set when memory or a thread cannot be had. The file descriptor stays the caller's. */

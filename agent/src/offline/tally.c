@@ -15,6 +15,7 @@ void counts_begin(struct counts *c)
         .corrupt_first_offset = TALLY_NONE,
         .backward_first_offset = TALLY_NONE,
         .first_ns = TALLY_NONE,
+        .begin_ns = TALLY_NONE,
         .delay_min_ns = INT64_MAX,
         .delay_max_ns = INT64_MIN,
     };
@@ -65,7 +66,6 @@ void tally_free(struct tally *t)
 void tally_begin_file(struct tally *t)
 {
     counts_begin(&t->file);
-    t->previous_ns = 0;
 }
 
 static struct flow *flow_of(struct tally *t, uint16_t number)
@@ -126,13 +126,15 @@ static void count_odd_times(struct tally *t, const struct reader *r, const struc
             c->untimed++;
             continue;
         }
-        if (now < t->previous_ns) {
+        if (now < c->end_ns) {
             c->backward++;
-            c->backward_max_ns = HIGHER(c->backward_max_ns, t->previous_ns - now);
+            c->backward_max_ns = HIGHER(c->backward_max_ns, c->end_ns - now);
             if (c->backward_first_offset == TALLY_NONE)
                 c->backward_first_offset = reader_offset(r, b->data[i]);
         }
-        t->previous_ns = now;
+        if (c->begin_ns == TALLY_NONE)
+            c->begin_ns = now;
+        c->end_ns = now;
         c->first_ns = LOWER(c->first_ns, now);
         c->last_ns = HIGHER(c->last_ns, now);
     }
@@ -141,7 +143,7 @@ static void count_odd_times(struct tally *t, const struct reader *r, const struc
 static void count_times(struct tally *t, const struct reader *r, const struct record_batch *b)
 {
     uint64_t last = b->time_ns[b->n - 1];
-    unsigned odd = b->time_ns[0] < t->previous_ns || last == READER_NO_TIME;
+    unsigned odd = b->time_ns[0] < t->file.end_ns || last == READER_NO_TIME;
 
     for (unsigned i = 1; i < b->n; i++)
         odd |= b->time_ns[i] < b->time_ns[i - 1];
@@ -149,7 +151,9 @@ static void count_times(struct tally *t, const struct reader *r, const struct re
         count_odd_times(t, r, b);
         return;
     }
-    t->previous_ns = last;
+    if (t->file.begin_ns == TALLY_NONE)
+        t->file.begin_ns = b->time_ns[0];
+    t->file.end_ns = last;
     t->file.first_ns = LOWER(t->file.first_ns, b->time_ns[0]);
     t->file.last_ns = HIGHER(t->file.last_ns, last);
 }
@@ -307,5 +311,49 @@ bool tally_join(struct tally *t, const struct tally *from)
     }
     for (unsigned i = 0; i < sizeof(t->sizes) / sizeof(t->sizes[0]); i++)
         t->sizes[i] += from->sizes[i];
+    return true;
+}
+
+static bool overlap(const struct tally *t, const struct tally *from)
+{
+    for (uint32_t i = 0; i < from->n_used; i++) {
+        const struct flow *f = t->flows[from->used[i]];
+
+        if (f != NULL && from->flows[from->used[i]]->low < f->run_next)
+            return true;
+    }
+    return false;
+}
+
+/* The seam between two parts of a file: does time go backward there? */
+static void append_times(struct counts *c, const struct counts *from, uint64_t seam_offset)
+{
+    if (from->begin_ns == TALLY_NONE)
+        return;
+    if (from->begin_ns < c->end_ns) {
+        c->backward++;
+        c->backward_max_ns = HIGHER(c->backward_max_ns, c->end_ns - from->begin_ns);
+        c->backward_first_offset = LOWER(c->backward_first_offset, seam_offset);
+    }
+    if (c->begin_ns == TALLY_NONE)
+        c->begin_ns = from->begin_ns;
+    c->end_ns = from->end_ns;
+}
+
+bool tally_append(struct tally *t, const struct tally *from, uint64_t seam_offset)
+{
+    struct counts *c = &t->file;
+
+    if (overlap(t, from) || !tally_join(t, from))
+        return false;
+    for (uint32_t i = 0; i < from->n_used; i++) {
+        struct flow *f = t->flows[from->used[i]];
+
+        f->run_next = from->flows[from->used[i]]->run_next;
+    }
+    append_times(c, &from->file, seam_offset);
+    c->corrupt_first_offset = LOWER(c->corrupt_first_offset, from->file.corrupt_first_offset);
+    c->backward_first_offset = LOWER(c->backward_first_offset, from->file.backward_first_offset);
+    counts_join(c, &from->file);
     return true;
 }

@@ -22,6 +22,8 @@ struct counts {
     uint64_t too_short; /* snapped below what can be judged */
     uint64_t corrupt_first_offset;
 
+    uint64_t begin_ns; /* of the first packet of a file that has a time, and of its last */
+    uint64_t end_ns;
     uint64_t untimed;  /* packets of blocks that have no time stamp */
     uint64_t first_ns; /* earliest and latest */
     uint64_t last_ns;
@@ -36,7 +38,6 @@ struct counts {
 /* What one thread has counted over its files. */
 struct tally {
     struct counts file;
-    uint64_t previous_ns;
     struct flow *flows[FRAME_FLOWS_MAX];
     uint16_t used[FRAME_FLOWS_MAX]; /* the flows that are there, in order of appearance */
     uint32_t n_used;
@@ -53,6 +54,14 @@ void tally_begin_file(struct tally *t);
 /* False when the numbers take more memory than allowed or than there is. */
 bool tally_batch(struct tally *t, const struct reader *r, const struct record_batch *batch);
 bool tally_end_file(struct tally *t);
+
+/*
+ * `from` has counted the part of the same file that follows on what `t` has counted, both ended: adds all of
+ * it, so that `t` is as if it had counted both. False, and nothing added, when that cannot be told from the
+ * two alone, because a flow's numbers overlap, or when memory is not enough. The record at `seam_offset`
+ * should be the first one of `from`.
+ */
+bool tally_append(struct tally *t, const struct tally *from, uint64_t seam_offset);
 
 /* Adds flows and sizes of `from`, not the counts of its file. */
 bool tally_join(struct tally *t, const struct tally *from);

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file read in parts by several threads gets the very report that one reader gives it."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agent.captures import (
+    FORMS,
+    START_NS,
+    check,
+    enhanced,
+    interface,
+    numbered,
+    pcap,
+    pcapng,
+    record,
+    section,
+    write,
+)
+from tests.agent.support import Agent
+
+
+def in_parts(agent: Agent, path: Path, *args: str) -> dict[str, Any]:
+    """The report of a file read in parts, which has to be that of the file read by one."""
+    whole = check(agent, path, "--threads", "1", *args).report
+    for threads in ("2", "5", "40"):
+        assert check(agent, path, "--threads", threads, "--part", "1K", *args).report == whole
+    return whole
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_file_in_parts(agent: Agent, tmp_path: Path, form: str) -> None:
+    records = numbered(range(4000), size=64)
+    in_order = write(tmp_path / "x", FORMS[form](records))
+    assert in_parts(agent, in_order, "--expect", "4000")["problems"] == []
+    # Late by a few, everywhere, and so across every border; time goes backward there, too.
+    late = [records[k ^ 1] for k in range(4000)]
+    report = in_parts(agent, write(tmp_path / "x", FORMS[form](late)), "--expect", "4000")
+    assert report["numbers"]["reordered"] == 2000
+    # Each number twice, half a file apart.
+    report = in_parts(agent, write(tmp_path / "x", FORMS[form](numbered([*range(2000)] * 2))))
+    assert report["numbers"]["duplicates"] == 2000
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_damage_and_cuts_in_parts(agent: Agent, tmp_path: Path, form: str) -> None:
+    data = FORMS[form](numbered(range(4000), size=64))
+    rng = random.Random(form)
+    for length in rng.sample(range(1000, len(data)), 5):
+        report = in_parts(agent, write(tmp_path / "x", data[:length]))
+        assert report["files"][0]["state"] in ("whole", "cut")
+        damaged = bytearray(data)
+        damaged[length : length + 8] = bytes(8)
+        in_parts(agent, write(tmp_path / "x", bytes(damaged)))
+        in_parts(agent, write(tmp_path / "x", data[:length] + bytes(200_000)))
+
+
+def test_records_within_packets_are_no_border(agent: Agent, tmp_path: Path) -> None:
+    """Packets that carry capture files themselves: what looks like a record is not one."""
+    inner = pcap(numbered(range(300), flow=9))[24:]
+    inner_ng = b"".join(enhanced(r) for r in numbered(range(300), flow=9))
+    outer = [record(START_NS + k, bytes(60) + (inner if k % 2 else inner_ng)) for k in range(60)]
+    for form in ("pcap-ns", "pcapng-ns"):
+        report = in_parts(agent, write(tmp_path / "x", FORMS[form](outer)))
+        assert report["totals"]["packets"] == report["totals"]["foreign"] == 60
+
+
+def test_a_section_that_begins_within_a_part(agent: Agent, tmp_path: Path) -> None:
+    """Interfaces of another clock in the middle of the file: parts that do not know of them must not count."""
+    first = pcapng(numbered(range(2000)))
+    second = pcapng(numbered(range(2000, 4000)), ns=False)
+    report = in_parts(agent, write(tmp_path / "x", first + second), "--expect", "4000")
+    assert report["problems"] == [] and report["files"][0]["sections"] == 2
+    more = section() + interface() + b"".join(enhanced(r) for r in numbered(range(2000)))
+    more += interface(tsresol=6) + b"".join(enhanced(r, number=1, unit_ns=1000) for r in numbered(range(2000, 4000)))
+    report = in_parts(agent, write(tmp_path / "x", more), "--expect", "4000")
+    assert report["problems"] == [] and report["files"][0]["interfaces"] == 2
