@@ -219,6 +219,10 @@ def test_allowed_keys_at_any_depth() -> None:
     assert allowed_keys(("kvm",)) == []
 
 
+def test_both_rates_may_be_the_same() -> None:
+    assert parse_intent({"pfs": [PORT | {"vf_defaults": {"min_tx_rate": 500, "max_tx_rate": 500}}]})[1] == []
+
+
 def test_the_smallest_guest() -> None:
     intent, _ = parse_intent({"guests": {"a": {"vcpus": 1, "memory": "2M"}}})
     assert intent is not None

@@ -25,7 +25,7 @@ DEFAULTS: dict[str, Any] = {
 def apply_plan(facts: Facts, plan: HostPlan, *, reboot: bool = True) -> Facts:
     """The facts after provisioning; without the reboot the running command line stays as it was."""
     now = facts.model_dump(mode="json", by_alias=True)
-    before_grub = _grub_tokens(now["files"].get(GRUB))
+    before_grub = _grub_tokens(now["files"].get(GRUB)) or _ledger_tokens(now)
     _write_files(now, plan)
     _kvm(now, plan)
     _boot(now, plan, before_grub, reboot=reboot)
@@ -39,6 +39,13 @@ def apply_plan(facts: Facts, plan: HostPlan, *, reboot: bool = True) -> Facts:
 def _grub_tokens(file: dict[str, Any] | None) -> list[str]:
     match = re.search(r'^GRUB_CMDLINE_LINUX="\$GRUB_CMDLINE_LINUX (.*)"$', (file or {}).get("content") or "", re.M)
     return match[1].split() if match else []
+
+
+def _ledger_tokens(now: dict[str, Any]) -> list[str]:
+    """What the host's module added and would take out again, by its ledger; for a drop-in that was not recorded."""
+    entry = ((now["ledger"] or {}).get("entries") or {}).get("kernel-args", {})
+    added = [token for words in entry.get("added", []) for token in words.split()]
+    return [token for token in added if token in now["cmdline"]["configured"].split()]
 
 
 def _write_files(now: dict[str, Any], plan: HostPlan) -> None:

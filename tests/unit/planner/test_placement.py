@@ -198,6 +198,37 @@ def test_idle_vfio_vfs_get_pages_for_a_program_on_the_host() -> None:
     assert (pool.node, pool.count, pool.size_bytes) == (1, 256, 2 * MIB)
 
 
+def test_as_many_vfs_as_the_port_can_have() -> None:
+    (pf,) = plan({"pfs": [{"pf": PORT, "vfs": 64}]}, big()).desired.pfs
+    assert (pf.num_vfs, len({vf.address for vf in pf.vfs})) == (64, 64)
+
+
+def test_vfs_that_exist_keep_the_address_that_was_found() -> None:
+    facts = big()
+    unknown = ("mac", "vlan", "qos", "trust", "spoofchk", "min_tx_rate_mbps", "max_tx_rate_mbps", "link_state")
+    vf = {
+        "name": None, "driver": "iavf", "driver_override": None, "device_id": "1889", "node": 1,
+        "iommu_group": None, "holder": None, **dict.fromkeys(unknown),
+    }  # fmt: skip
+    found = [vf | {"index": index, "address": f"0000:3b:1f.{index}"} for index in range(2)]
+    facts["nics"][1]["sriov"] |= {"num_vfs": 2, "vfs": found}
+    (pf,) = plan({"pfs": [{"pf": PORT, "vfs": 2}]}, facts).desired.pfs
+    assert [target.address for target in pf.vfs] == ["0000:3b:1f.0", "0000:3b:1f.1"]
+
+
+def test_a_cpu_without_big_pages_gets_small_ones() -> None:
+    (guest,) = plan({"guests": {"vm1": {"vcpus": 1, "memory": "8G"}}}, big(page_1g=False)).placement
+    assert guest.hugepage_size_bytes == 2 * MIB
+
+
+@pytest.mark.parametrize(("size", "warned"), [("2M", True), ("1G", False)])
+def test_memory_that_is_taken_now_is_warned_about_unless_the_boot_gives_it(size: str, warned: bool) -> None:
+    facts = big()
+    facts["nodes"][0]["memory_available_bytes"] = GIB
+    made = plan({"hugepages": [{"size": size, "node": 0, "memory": "8G"}]}, facts)
+    assert any("may find fewer" in text for text in made.warnings) is warned
+
+
 def test_the_reserve() -> None:
     (node, *_) = Facts.model_validate(document(MachineSpec(nodes=[NodeSpec(memory_bytes=64 * GIB)]))).nodes
     assert reserve_bytes(node, None) == 64 * GIB // 10
