@@ -105,6 +105,7 @@ static void judge_one(struct frame_batch *out, unsigned i, const uint8_t *data, 
     struct frame_id id = {0};
     uint64_t bit = (uint64_t)1 << i;
 
+    out->singly++;
     switch (frame_judge(data, caplen, wirelen, &id)) {
     case FRAME_GOOD:
         out->good |= bit;
@@ -236,6 +237,7 @@ void frame_judge_batch(struct frame_batch *out, unsigned n, const uint8_t *const
     unsigned i = 0;
 
     out->good = out->corrupt = out->is_short = 0;
+    out->singly = 0;
     for (; width->lanes > 1 && i + width->lanes <= n; i += width->lanes)
         judge_group(out, width, i, tag_bytes(data[i], caplen[i]), data, caplen, wirelen);
     for (; i < n; i++)

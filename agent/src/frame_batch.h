@@ -15,6 +15,7 @@ struct frame_batch {
     uint64_t time_ns[FRAME_BATCH];
     uint64_t flow[FRAME_BATCH];
     uint64_t udp_sum[FRAME_BATCH];    /* of no use outside */
+    unsigned singly;                  /* frames that the vector code left to frame_judge() */
     uint64_t good, corrupt, is_short; /* bit i: frame i; none of them: foreign */
 };
 

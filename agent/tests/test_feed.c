@@ -89,6 +89,22 @@ static void test_replay(void **state)
     feed_close(&feed);
 }
 
+/* A file that loses its packets between two rounds ends the feed instead of going round for ever. */
+static void test_file_emptied_meanwhile(void **state)
+{
+    uint8_t data[60] = {0}, frame[1514];
+    uint64_t gap;
+
+    begin(LINK_ETHERNET);
+    add(1000, data, 60, 60);
+    assert_null(open_file(false, 0));
+    assert_int_equal(feed_look(&feed, &gap), 60);
+    feed_write(&feed, frame, 60, 0);
+    assert_int_equal(truncate(path, 24), 0);
+    assert_int_equal(feed_look(&feed, &gap), 0);
+    feed_close(&feed);
+}
+
 static void test_renumber(void **state)
 {
     struct frame_layout layout = layout_with_tags(2);
@@ -158,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbered),
         cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_file_emptied_meanwhile),
         cmocka_unit_test(test_renumber),
         cmocka_unit_test(test_useless_files),
     };

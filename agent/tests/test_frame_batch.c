@@ -98,6 +98,39 @@ static void test_scalar(void **state)
     compare("scalar", 13, 2000);
 }
 
+/* Right frames are never left to the slow way, or the vector code would be there for nothing. */
+static void stays_fast(const char *width)
+{
+    static uint8_t frames[FRAME_BATCH][ROOM + FRAME_BATCH_SLACK];
+    const uint8_t *data[FRAME_BATCH];
+    uint32_t size[FRAME_BATCH];
+    uint64_t seed = 14;
+
+    if (!frame_judge_use(width))
+        skip();
+    for (unsigned tags = 0; tags <= 2; tags++) {
+        struct frame_layout layout = layout_with_tags(tags);
+        struct frame_batch out;
+
+        for (unsigned i = 0; i < FRAME_BATCH; i++) {
+            struct frame_id id = random_id(&seed);
+
+            data[i] = frames[i];
+            size[i] = frame_size_min(tags) + (uint32_t)random_below(&seed, 200);
+            frame_build(frames[i], size[i], &layout, &id);
+        }
+        frame_judge_batch(&out, FRAME_BATCH, data, size, size);
+        assert_true(out.good == UINT64_MAX);
+        assert_int_equal(out.singly, 0);
+    }
+}
+
+static void test_right_frames_stay_fast(void **state)
+{
+    stays_fast("avx2");
+    stays_fast("avx512");
+}
+
 static void test_unknown_width(void **state)
 {
     assert_false(frame_judge_use("mmx"));
@@ -106,9 +139,8 @@ static void test_unknown_width(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_avx512),
-        cmocka_unit_test(test_avx2),
-        cmocka_unit_test(test_scalar),
+        cmocka_unit_test(test_avx512),        cmocka_unit_test(test_avx2),
+        cmocka_unit_test(test_scalar),        cmocka_unit_test(test_right_frames_stay_fast),
         cmocka_unit_test(test_unknown_width),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,6 +196,22 @@ static void test_impossible_length(void **state)
     assert_int_equal(r.whole_bytes, whole);
 }
 
+/* One byte more than can be, with all of its bytes there. */
+static void test_too_long_by_one(void **state)
+{
+    static uint8_t data[262145];
+    struct reader r;
+    size_t whole;
+
+    start(NS, false);
+    add_records(3);
+    whole = file.len;
+    put_record(&file, 5, 5, data, sizeof(data), sizeof(data));
+    assert_int_equal(read_file(&r, 0, false).packets, 3);
+    assert_int_equal(r.end, END_CORRUPT);
+    assert_int_equal(r.whole_bytes, whole);
+}
+
 static void test_odd_fraction(void **state)
 {
     struct reader r;
@@ -312,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_end_marker),
         cmocka_unit_test(test_hole),
         cmocka_unit_test(test_impossible_length),
+        cmocka_unit_test(test_too_long_by_one),
         cmocka_unit_test(test_odd_fraction),
         cmocka_unit_test(test_old_versions),
         cmocka_unit_test(test_refused),
