@@ -46,7 +46,9 @@ def test_a_comma_in_a_path_does_not_split_an_option() -> None:
     assert any("file.filename=/la,,bs/x/disk.qcow2" in word for word in words)
 
 
-@pytest.mark.parametrize(("accelerator", "model"), [("kvm", "host,la57=off"), ("tcg", "max,la57=off,monitor=off")])
+@pytest.mark.parametrize(
+    ("accelerator", "model"), [("kvm", "host,la57=off"), ("tcg", "max,la57=off,monitor=off,x2apic=off")]
+)
 def test_the_processor_fits_the_accelerator(accelerator: str, model: str) -> None:
     words = arguments(Machine("x", Paths(Path("/l")), accelerator, Path("/f")))
     assert words[words.index("-cpu") + 1] == model
