@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing is lost without being counted, and what is in a file is whole: under rotation, full disks, stops and kills."""
+"""Nothing is lost without being counted, and files are whole: under rotation, full disks, stops and kills."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.agent.support import Agent, assert_sum, read_packets
 
 NULL_PORT = ("--port", "vdev:net_null0,size=64")
 SHORT, LONG = 6, 200  # repetitions
+SEEDS = [*range(SHORT), *(pytest.param(i, marks=pytest.mark.soak) for i in range(SHORT, LONG))]
 
 
 @pytest.fixture(params=["mmap", "direct", "write"])
@@ -146,7 +147,7 @@ def test_a_stopped_process_goes_on(agent: Agent, place: Path, engine: str, pause
         assert agent.check(path)["totals"]["time_backward"] == 0
 
 
-@pytest.mark.parametrize("seed", [*range(SHORT), *(pytest.param(i, marks=pytest.mark.soak) for i in range(SHORT, LONG))])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_sigterm_at_any_moment(agent: Agent, place: Path, engine: str, seed: int) -> None:
     rng = random.Random(seed)
     running = agent.start(place.parent, *NULL_PORT, "--write", str(place / "x.pcap"), "--engine", engine,
@@ -158,7 +159,7 @@ def test_sigterm_at_any_moment(agent: Agent, place: Path, engine: str, seed: int
         assert stored_in(agent, place) == done.total["stored"]
 
 
-@pytest.mark.parametrize("seed", [*range(SHORT), *(pytest.param(i, marks=pytest.mark.soak) for i in range(SHORT, LONG))])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_sigkill_at_any_moment(agent: Agent, place: Path, engine: str, seed: int) -> None:
     """At once after a kill every file can be repaired, and what a whole file held is still there."""
     rng = random.Random(seed)

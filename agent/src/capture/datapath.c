@@ -11,6 +11,7 @@
  */
 #include "odd_packet.h"
 #include "queue.h"
+#include "stream.h"
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -181,24 +182,75 @@ struct tally {
     uint64_t bytes, truncated, kept, lost, record_bytes;
 };
 
+/* A burst on its way into the window. */
+struct batch {
+    uint8_t *first;      /* where its first record goes */
+    uint8_t *to;         /* where the next one goes */
+    uint64_t first_seal; /* the word that makes the first record valid, and with it all of them */
+    struct stream stream;
+};
+
+/* Where the next record is built. */
+ALWAYS_INLINE uint8_t *build_place(const struct batch *b, const bool streamed)
+{
+    return streamed ? stream_place(&b->stream, b->to) : b->to;
+}
+
+ALWAYS_INLINE void seal_record(const enum record_format format, struct batch *b, uint8_t *record, uint64_t seal)
+{
+    if (b->to == b->first) {
+        b->first_seal = seal;
+        write_end_marker(format, record);
+    } else {
+        memcpy(seal_place(format, record), &seal, 8);
+    }
+}
+
+/* A record that is not built in the stage: empty it first, and begin again behind the record. */
+ALWAYS_INLINE uint32_t build_odd(const enum record_format format, const bool streamed, struct batch *b,
+                                 struct scale *t, struct rte_mbuf *m, uint32_t length, uint32_t snaplen, uint8_t *stage)
+{
+    uint64_t seal;
+    if (streamed)
+        stream_end(&b->stream, b->to);
+    uint32_t record = build_record(format, t, m, true, length, snaplen, b->to, &seal);
+    seal_record(format, b, b->to, seal);
+    if (streamed)
+        stream_begin(&b->stream, stage, b->to + record, b->to + record + RECORD_OVERHEAD_MAX);
+    return record;
+}
+
+/* Make the batch part of the file, at once. x86 keeps the order of stores; those past the cache need the fence. */
+ALWAYS_INLINE void commit(const enum record_format format, const bool streamed, struct batch *b)
+{
+    if (streamed)
+        stream_end(&b->stream, b->to);
+    write_end_marker(format, b->to);
+    if (streamed)
+        _mm_sfence();
+    atomic_signal_fence(memory_order_release);
+    *(volatile uint64_t *)seal_place(format, b->first) = b->first_seal;
+}
+
 /*
- * Store packets [i, n) of the burst as far as the window reaches; returns the first that is not stored. A packet in one segment
- * always fits; one in several segments may need a look at the window's end.
+ * Store packets [i, n) of the burst as far as the window reaches; returns the first that is not stored. A packet in one
+ * segment always fits; one in several segments may need a look at the window's end.
  */
 ALWAYS_INLINE unsigned store_packets(struct queue *q, const enum record_format format, const bool filtered,
-                                     uint64_t keep, struct scale *t, unsigned i, unsigned n, struct tally *tally,
-                                     bool *all_plain)
+                                     const bool streamed, uint64_t keep, struct scale *t, unsigned i, unsigned n,
+                                     struct tally *tally, bool *all_plain)
 {
     struct window *w = &q->storage->window;
-    uint8_t *const first = w->cur;
+    struct batch b = {.first = w->cur, .to = w->cur};
     uint8_t *const end = w->limit + q->reserve_bytes;
-    uint8_t *to = first;
-    uint64_t first_seal = 0;
+    uint8_t *const stage = q->stage;
     uint64_t bytes = 0, truncated = 0, kept = 0;
     const uint32_t snaplen = q->snaplen;
     struct rte_mbuf **packets = q->packets;
     const struct rte_mempool *pool = q->pool;
     bool same = true;
+    if (streamed)
+        stream_begin(&b.stream, stage, b.first, b.first + END_MARKER_BYTES);
     for (; i < n; i++) {
         struct rte_mbuf *m = packets[i];
         uint32_t length = m->pkt_len;
@@ -209,38 +261,38 @@ ALWAYS_INLINE unsigned store_packets(struct queue *q, const enum record_format f
             t->fraction += t->step;
             continue;
         }
+        rte_prefetch0((uint8_t *)packets[i + 3]->buf_addr + RTE_PKTMBUF_HEADROOM);
+        uint32_t record;
         if (unlikely_(odd)) {
             length = odd_packet_length(m);
             uint32_t captured = length < snaplen ? length : snaplen;
-            if (to + captured + RECORD_OVERHEAD_MAX + (uint64_t)(n - i) * q->plain_record_bytes > end)
+            if (b.to + captured + RECORD_OVERHEAD_MAX + (uint64_t)(n - i) * q->plain_record_bytes > end)
                 break;
+            record = build_odd(format, streamed, &b, t, m, length, snaplen, stage);
+        } else {
+            uint64_t seal;
+            uint8_t *place = build_place(&b, streamed);
+            record = build_record(format, t, m, false, length, snaplen, place, &seal);
+            seal_record(format, &b, place, seal);
         }
-        rte_prefetch0((uint8_t *)packets[i + 3]->buf_addr + RTE_PKTMBUF_HEADROOM);
-        uint64_t seal;
-        uint32_t record = build_record(format, t, m, odd, length, snaplen, to, &seal);
-        if (to == first)
-            first_seal = seal;
-        else
-            memcpy(seal_place(format, to), &seal, 8);
-        to += record;
+        b.to += record;
+        if (streamed && b.to - b.stream.line >= STREAM_FLUSH_BYTES)
+            stream_flush(&b.stream, b.to);
         bytes += length;
         truncated += length > snaplen;
         kept++;
     }
-    if (to != first) {
-        write_end_marker(format, to);
-        /* Now, and at once, all these packets become part of the file. x86 keeps the order of stores. */
-        atomic_signal_fence(memory_order_release);
-        *(volatile uint64_t *)seal_place(format, first) = first_seal;
-        w->cur = to;
+    if (b.to != b.first) {
+        commit(format, streamed, &b);
+        w->cur = b.to;
         q->storage->position.packets += kept;
         if (unlikely_(q->view != NULL))
-            queue_view(q, first, (uint32_t)(to - first), (uint32_t)kept);
+            queue_view(q, b.first, (uint32_t)(b.to - b.first), (uint32_t)kept);
     }
     tally->bytes += bytes;
     tally->truncated += truncated;
     tally->kept += kept;
-    tally->record_bytes += (uint64_t)(to - first);
+    tally->record_bytes += (uint64_t)(b.to - b.first);
     *all_plain &= same;
     return i;
 }
@@ -303,11 +355,15 @@ ALWAYS_INLINE unsigned poll_store(struct queue *q, const enum record_format form
     s->position.last_ns = q->stamp_ns;
     unsigned i = 0;
     while (likely_(room == ROOM_OK)) {
-        i = store_packets(q, format, filtered, keep, &t, i, n, &tally, &all_plain);
+        if (q->streaming)
+            i = store_packets(q, format, filtered, true, keep, &t, i, n, &tally, &all_plain);
+        else
+            i = store_packets(q, format, filtered, false, keep, &t, i, n, &tally, &all_plain);
         if (likely_(i == n))
             break;
         room = more_room(q);
     }
+    q->streaming = tally.record_bytes >= n * q->stream_from_bytes;
     if (unlikely_(i < n))
         lose_packets(q, i, n, keep, &tally, &all_plain);
     counters_begin(c);
@@ -358,24 +414,23 @@ static unsigned poll_count(struct queue *q)
     return received;
 }
 
-#define STORE(name, format, filtered)                                                                        \
-    static unsigned name(struct queue *q)                                                                    \
+#define STORE(name, format)                                                                                  \
+    static unsigned store_##name(struct queue *q)                                                            \
     {                                                                                                        \
-        return poll_store(q, format, filtered);                                                              \
+        return poll_store(q, format, false);                                                                 \
+    }                                                                                                        \
+    static unsigned filter_##name(struct queue *q)                                                           \
+    {                                                                                                        \
+        return poll_store(q, format, true);                                                                  \
     }
 
-STORE(store_pcap_ns, FORMAT_PCAP_NS, false)
-STORE(store_pcap_us, FORMAT_PCAP_US, false)
-STORE(store_pcapng, FORMAT_PCAPNG, false)
-STORE(filter_pcap_ns, FORMAT_PCAP_NS, true)
-STORE(filter_pcap_us, FORMAT_PCAP_US, true)
-STORE(filter_pcapng, FORMAT_PCAPNG, true)
+STORE(ns, FORMAT_PCAP_NS)
+STORE(us, FORMAT_PCAP_US)
+STORE(ng, FORMAT_PCAPNG)
 
 const struct datapath DATAPATH = {
     .name = DATAPATH_NAME,
     .count = poll_count,
-    .store = {[FORMAT_PCAP_NS] = store_pcap_ns, [FORMAT_PCAP_US] = store_pcap_us, [FORMAT_PCAPNG] = store_pcapng},
-    .store_filtered = {[FORMAT_PCAP_NS] = filter_pcap_ns,
-                       [FORMAT_PCAP_US] = filter_pcap_us,
-                       [FORMAT_PCAPNG] = filter_pcapng},
+    .store = {[FORMAT_PCAP_NS] = store_ns, [FORMAT_PCAP_US] = store_us, [FORMAT_PCAPNG] = store_ng},
+    .store_filtered = {[FORMAT_PCAP_NS] = filter_ns, [FORMAT_PCAP_US] = filter_us, [FORMAT_PCAPNG] = filter_ng},
 };

@@ -30,6 +30,7 @@ struct mapped_file *mapped_file_create(const char *path, uint64_t capacity, bool
         return NULL;
     f->capacity = capacity;
     f->huge = huge;
+    f->small_from = capacity;
     f->path = strdup(path);
     f->fd = capture_file_create(path);
     f->base = f->fd >= 0 ? memory_reserve_addresses(capacity) : NULL;
@@ -60,8 +61,11 @@ bool mapped_file_reuse(struct mapped_file *f, const char *old_path, const char *
 {
     if (!mapped_file_rename(f, path))
         return false;
-    /* Whole huge pages that were in use are still there and mapped. */
-    uint64_t ready = f->used & ~(HUGE_PAGE_BYTES - 1);
+    /* The pages that were in use are still there. Cutting the file split the huge page at its end, and unmapped it. */
+    uint64_t huge_end = f->used & ~(HUGE_PAGE_BYTES - 1);
+    uint64_t ready = huge_end < f->small_from ? huge_end : f->used & ~(PAGE_BYTES - 1);
+    if (huge_end < f->small_from)
+        f->small_from = huge_end;
     atomic_store_explicit(&f->ready, ready, memory_order_relaxed);
     atomic_store_explicit(&f->progress, 0, memory_order_relaxed);
     atomic_store_explicit(&f->started, false, memory_order_relaxed);
@@ -87,15 +91,15 @@ static bool lengthen(struct mapped_file *f, uint64_t bytes)
  */
 static uint64_t prepare_huge(struct mapped_file *f, uint64_t offset, uint64_t bytes)
 {
-    if (!f->huge || offset % HUGE_PAGE_BYTES != 0)
-        return 0;
     bytes &= ~(HUGE_PAGE_BYTES - 1);
+    if (!f->huge || offset % HUGE_PAGE_BYTES != 0 || bytes < 2 * HUGE_PAGE_BYTES)
+        return 0;
     for (uint64_t i = 0; i < bytes; i += HUGE_PAGE_BYTES) {
         if (fallocate(f->fd, 0, (off_t)(offset + i), PAGE_BYTES) != 0)
             return 0;
         *(volatile uint8_t *)(f->base + offset + i) = 0;
     }
-    if (bytes == 0 || madvise(f->base + offset, bytes, MADV_COLLAPSE) == 0)
+    if (madvise(f->base + offset, bytes, MADV_COLLAPSE) == 0)
         return bytes;
     f->huge = false;
     return 0;

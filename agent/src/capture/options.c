@@ -13,7 +13,7 @@
 
 enum {
     OPT_COUNT = 256, OPT_ENGINE, OPT_FORMAT, OPT_ROTATE_SIZE, OPT_ROTATE_TIME, OPT_MAX_FILES, OPT_QUOTA, OPT_BUFFER,
-    OPT_CHUNK, OPT_FLUSH, OPT_FSYNC, OPT_NO_URING, OPT_NO_MAPPED_HUGE, OPT_WHEN_FULL, OPT_LCORES, OPT_ISA,
+    OPT_CHUNK, OPT_FLUSH, OPT_FSYNC, OPT_NO_URING, OPT_NO_MAPPED_HUGE, OPT_NO_STREAM, OPT_WHEN_FULL, OPT_LCORES, OPT_ISA,
     OPT_IDLE_SLEEP, OPT_BURST, OPT_RX_DESC, OPT_MTU, OPT_NO_PROMISC, OPT_REQUIRE_PROMISC, OPT_HUGE, OPT_STAMPS, OPT_TAI,
     OPT_DURATION, OPT_PACKETS, OPT_STOP_IDLE, OPT_WAIT_LINK, OPT_READY, OPT_METRICS, OPT_PIPE, OPT_STATS, OPT_JSON,
     OPT_FAIL_ON_LOSS, OPT_WARM_UP, OPT_DIRECT, OPT_MMAP, OPT_NULL,
@@ -43,6 +43,7 @@ static const struct option long_options[] = {
     {"fsync", required_argument, NULL, OPT_FSYNC},
     {"no-io-uring", no_argument, NULL, OPT_NO_URING},
     {"no-mapped-huge", no_argument, NULL, OPT_NO_MAPPED_HUGE},
+    {"no-streaming", no_argument, NULL, OPT_NO_STREAM},
     {"when-full", required_argument, NULL, OPT_WHEN_FULL},
     {"lcores", required_argument, NULL, OPT_LCORES},
     {"isa", required_argument, NULL, OPT_ISA},
@@ -171,6 +172,9 @@ static void parse_storage_option(int c, struct capture_options *o)
         break;
     case OPT_NO_URING:
         o->no_io_uring = true;
+        break;
+    case OPT_NO_STREAM:
+        o->no_streaming = true;
         break;
     case OPT_NO_MAPPED_HUGE:
         o->no_mapped_huge = true;
@@ -325,7 +329,8 @@ bool capture_options_parse(int argc, char **argv, struct capture_options *o)
             die(EXIT_USAGE, "an option is not understood", NULL, "nfvcap-agent capture --help lists them");
         case OPT_ENGINE: case OPT_DIRECT: case OPT_MMAP: case OPT_NULL: case OPT_FORMAT: case OPT_ROTATE_SIZE:
         case OPT_ROTATE_TIME: case OPT_MAX_FILES: case OPT_QUOTA: case OPT_BUFFER: case OPT_CHUNK: case OPT_FLUSH:
-        case OPT_FSYNC: case OPT_NO_URING: case OPT_NO_MAPPED_HUGE: case OPT_WHEN_FULL:
+        case OPT_FSYNC: case OPT_NO_URING: case OPT_NO_MAPPED_HUGE: case OPT_NO_STREAM:
+        case OPT_WHEN_FULL:
             parse_storage_option(c, o);
             break;
         case OPT_LCORES: case OPT_ISA: case OPT_IDLE_SLEEP: case OPT_BURST: case OPT_RX_DESC: case OPT_MTU:

@@ -34,6 +34,7 @@ struct capture_options {
     bool sync_on_close;
     bool no_io_uring;
     bool no_mapped_huge;
+    bool no_streaming;
     enum when_full when_full;
 
     bool cpus[MAX_CPUS]; /* --lcores */

@@ -34,7 +34,7 @@ static const char help[] =
     "      --chunk SIZE         bytes per write (1M); --flush TIME: a part-filled one waits at most this long (1)\n"
     "      --fsync WHEN         never or close (never)\n"
     "      --when-full HOW      drop: count what is lost here; wait: leave it in the NIC (drop)\n"
-    "      --no-io-uring, --no-mapped-huge\n"
+    "      --no-io-uring, --no-mapped-huge, --no-streaming: do without these\n"
     "\n"
     "time:\n"
     "      --stamps S           software or nic (software)\n"

@@ -52,6 +52,9 @@ struct queue {
     struct clock_line line;
     uint64_t max_gap_ticks;
     struct view_ring *view; /* NULL: nobody looks */
+    uint8_t *stage;         /* for stores past the cache: see stream.h */
+    uint64_t stream_from_bytes; /* they pay from this mean size of a record on */
+    bool streaming;             /* the next burst goes that way */
 
     struct capture_counters *counters;
     struct storage_counters *storage_counters;

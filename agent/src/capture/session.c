@@ -4,6 +4,7 @@
 #include "../eal.h"
 #include "../error.h"
 #include "capture_file.h"
+#include "stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,9 +169,13 @@ static void open_storages(struct session *s)
         configure_storage(s, i, storage, &s->file_sets[i]);
         storage_thread_add(s->storage_threads[i % s->n_workers], storage);
         storage->ops->open(storage, wall_ns());
-        s->queues[i].storage = storage;
-        s->queues[i].stored_at_once = s->engine == ENGINE_NULL || s->engine == ENGINE_MAPPED;
-        s->queues[i].view = s->view != NULL ? view_ring_of(s->view, i) : NULL;
+        struct queue *q = &s->queues[i];
+        q->storage = storage;
+        q->stored_at_once = s->engine == ENGINE_NULL || s->engine == ENGINE_MAPPED;
+        q->view = s->view != NULL ? view_ring_of(s->view, i) : NULL;
+        const bool streams = s->engine == ENGINE_MAPPED && !o->no_streaming;
+        q->stream_from_bytes = streams ? STREAM_FROM_BYTES : UINT32_MAX;
+        q->stage = cache_aligned(1, STREAM_FLUSH_BYTES + q->plain_record_bytes + 2 * STREAM_LINE);
     }
 }
 
@@ -257,8 +262,14 @@ void session_start(struct session *s)
         if (!port_wait_link(&s->ports[i], o->wait_link_ms))
             warn(text("%s: no link yet", o->port_texts[i]), NULL, "the capture starts when it comes");
     }
+    cpu_set_t capture_cpus;
+    CPU_ZERO(&capture_cpus);
+    for (int i = 0; i < CPU_SETSIZE && i < MAX_CPUS && o->cpus_given; i++) {
+        if (o->cpus[i])
+            CPU_SET(i, &capture_cpus);
+    }
     for (unsigned i = 0; i < s->n_workers && !o->count_only; i++)
-        storage_thread_start(s->storage_threads[i], text("nfvcap-disk%u", i), -1);
+        storage_thread_start(s->storage_threads[i], text("nfvcap-disk%u", i), &capture_cpus);
     if (s->view != NULL)
         view_start(s->view);
     for (unsigned i = 0; i < s->n_workers; i++)

@@ -18,7 +18,7 @@ struct storage_thread {
     struct wake wake;
     _Atomic bool finish;
     bool started;
-    int cpu;
+    cpu_set_t cpus;
     clockid_t cpu_clock;
     uint64_t cpu_ns;
     char name[16];
@@ -76,12 +76,7 @@ static void *run(void *arg)
 {
     struct storage_thread *t = arg;
     pthread_setname_np(pthread_self(), t->name);
-    if (t->cpu >= 0) {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET(t->cpu, &set);
-        pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-    }
+    pthread_setaffinity_np(pthread_self(), sizeof(t->cpus), &t->cpus);
     while (!atomic_load_explicit(&t->finish, memory_order_acquire)) {
         if (service_all(t))
             continue;
@@ -96,10 +91,15 @@ static void *run(void *arg)
     return NULL;
 }
 
-void storage_thread_start(struct storage_thread *t, const char *name, int cpu)
+void storage_thread_start(struct storage_thread *t, const char *name, const cpu_set_t *capture_cpus)
 {
     snprintf(t->name, sizeof(t->name), "%s", name);
-    t->cpu = cpu;
+    cpu_set_t allowed, common;
+    sched_getaffinity(0, sizeof(allowed), &allowed);
+    CPU_AND(&common, &allowed, capture_cpus);
+    CPU_XOR(&t->cpus, &allowed, &common);
+    if (CPU_COUNT(&t->cpus) == 0)
+        t->cpus = allowed;
     int rc = pthread_create(&t->thread, NULL, run, t);
     if (rc != 0)
         die(EXIT_INTERNAL, "cannot start a storage thread", errno_text(rc), NULL);

@@ -7,6 +7,7 @@
 #include "record.h"
 #include "wake.h"
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -93,7 +94,8 @@ extern const struct engine_ops engine_chunked; /* direct and write */
 struct storage_thread;
 struct storage_thread *storage_thread_create(unsigned max_storages);
 void storage_thread_add(struct storage_thread *t, struct storage *s); /* before start */
-void storage_thread_start(struct storage_thread *t, const char *name, int cpu /* -1: anywhere */);
+/* It keeps away from the CPUs of the capture threads, if any are left then. */
+void storage_thread_start(struct storage_thread *t, const char *name, const cpu_set_t *capture_cpus);
 /* All capture threads have called end(): write what is left, close the files, join. */
 void storage_thread_finish(struct storage_thread *t);
 uint64_t storage_thread_cpu_ns(const struct storage_thread *t); /* CPU time used so far */
