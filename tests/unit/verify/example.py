@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A host that is as it should be, hand-made (recorded ones: test_recorded_hosts.py) after the emulated lab server: the plan, and what the reader returns.
+"""A host that is as it should be, hand-made after the emulated lab server: the plan, and what the reader returns.
 
-Two sockets' worth of CPUs (0-1 housekeeping, 2-3 isolated), an 82576 on node 1 with four VFs, a virtio management
-NIC. Every call returns fresh data, so that a test may break it.
+Recorded hosts are in test_recorded_hosts.py. Here: CPUs 0-1 housekeeping, 2-3 isolated, an 82576 on node 1 with four
+VFs, a virtio management NIC. Every call returns fresh data, so that a test may break it.
 """
 
 from __future__ import annotations
