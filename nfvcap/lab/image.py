@@ -90,6 +90,8 @@ def ensure(stages: Stages) -> Image:
 
 def _build(stages: Stages) -> Image:
     tree_builder.require_tools()
+    # Once, before the build: a recipe that is edited meanwhile must not give its name to what was made of the old one.
+    recipe = recipe_id()
     for leftover in images_dir().glob(".build-*"):
         tree_builder.remove(leftover)
     started = time.monotonic()
@@ -103,13 +105,13 @@ def _build(stages: Stages) -> Image:
             _hand_over(scratch)
         manifest = {
             "schema": "nfvcap/lab-image/1",
-            "recipe": recipe_id(),
+            "recipe": recipe,
             "built_s": round(time.monotonic() - started, 1),
             "packages": _versions(scratch / "tree"),
             "host_key": _host_key(scratch / "tree"),
         }
         (scratch / _COMPLETE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        final = images_dir() / recipe_id()
+        final = images_dir() / recipe
         # Without its stamp a directory of that name is no image; it can only be a damaged one.
         tree_builder.remove(final)
         scratch.rename(final)

@@ -73,6 +73,7 @@ def test_killed_while_provisioning_and_undone_at_once(tmp_path: Path, measured: 
     for lives in range(measured[0]):
         server = Server(tmp_path / str(lives))
         assert kill(server, server.provision, lives)
+        server.host.plant(f"{POOL}/free_hugepages", "512\n")
         undo(server)
         assert server.state() == before, f"killed after {lives} operations"
 

@@ -91,3 +91,20 @@ def test_images_of_earlier_recipes_can_be_removed(cache: Path) -> None:
     assert image.remove_old({"0123456789abcdef"}) == []
     assert image.remove_old(set()) == ["0123456789abcdef"]
     assert image.find() == built
+
+
+def test_a_recipe_edited_during_the_build_does_not_name_what_was_built(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = image.recipe_id()
+    recipe = tmp_path / "recipe"
+    recipe.mkdir()
+    (recipe / "packages.txt").write_text("bash\n")
+
+    def edited_meanwhile(*arguments: Path) -> None:
+        small_tree(*arguments)
+        monkeypatch.setattr(tree_builder, "RECIPE", recipe)
+
+    monkeypatch.setattr(tree_builder, "build", edited_meanwhile)
+    assert image.ensure(Stages()).directory.name == before
+    assert image.find() is None

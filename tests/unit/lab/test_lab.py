@@ -58,6 +58,7 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     it = Machine()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("NFVCAP_LAB_SNAPSHOT", "1")
     monkeypatch.setattr(boot.Start, "choose", it.choose)
     monkeypatch.setattr(
         module, "Snapshot", lambda _start: SimpleNamespace(exists=lambda: it.snapshot, resume=it.resume, take=it.take)
