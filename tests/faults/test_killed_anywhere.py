@@ -13,7 +13,7 @@ from ansible.module_utils.nfvcap_outcome import Outcome
 from ansible.module_utils.nfvcap_restore import restore_state
 
 from tests.modules.fakehost import Killed
-from tests.modules.test_restore import POOL, Server
+from tests.modules.test_restore import Server
 
 
 def undo(server: Server) -> None:
@@ -73,7 +73,6 @@ def test_killed_while_provisioning_and_undone_at_once(tmp_path: Path, measured: 
     for lives in range(measured[0]):
         server = Server(tmp_path / str(lives))
         assert kill(server, server.provision, lives)
-        server.host.plant(f"{POOL}/free_hugepages", "512\n")
         undo(server)
         assert server.state() == before, f"killed after {lives} operations"
 
@@ -83,7 +82,6 @@ def test_undoing(tmp_path: Path, measured: tuple[int, int]) -> None:
     for lives in range(measured[1]):
         server = Server(tmp_path / str(lives))
         server.provision()
-        server.host.plant(f"{POOL}/free_hugepages", "512\n")
         assert kill(server, lambda made=server: undo(made), lives)
         undo(server)
         assert server.state() == before, f"killed after {lives} operations"

@@ -40,9 +40,14 @@ class Server:
         self.systemd.package("libvirtd.socket", enabled=False, running=False)
         self.apt = Apt(self.host, {"bash"})
         self.host.plant("/etc/modprobe.d/nfvcap.conf", "# the user's own\n", 0o600)
-        self.host.plant(f"{POOL}/nr_hugepages", "16\n")
-        self.host.plant(f"{POOL}/free_hugepages", "16\n")
+        self.host.reactions[f"{POOL}/nr_hugepages"] = self.pages
+        self.pages("16\n")
         self.host.plant("/proc/cmdline", "root=/dev/sda1\n")
+
+    def pages(self, text: str) -> None:
+        """The kernel gives what it is asked for, and nobody uses any of it."""
+        self.host.plant(f"{POOL}/nr_hugepages", text)
+        self.host.plant(f"{POOL}/free_hugepages", text)
 
     def provision(self) -> None:
         host, outcome = self.host, Outcome()
@@ -55,7 +60,6 @@ class Server:
         unit = WantedFile(f"{FOLDER}/nfvcap-sriov.service", "[Service]\n")
         set_units(host, WantedUnits(("nfvcap-sriov.service",), (unit,), enabled=True), Outcome(), False)
         set_pools(host, [Pool(1, 2 << 20, 512)], outcome, False)
-        host.plant(f"{POOL}/free_hugepages", "512\n")
         vfs = (VfWanted(0, mac="02:00:00:00:00:01", driver="vfio-pci"), VfWanted(1, trust=True, driver=""))
         pf = PfWanted(self.card.address, 2, vfs)
         set_pfs(host, [pf], [], outcome, False)
@@ -212,10 +216,9 @@ def test_originals_are_those_of_the_running_system_not_of_the_early_boot(server:
     pf = PfWanted(server.card.address, 2, (VfWanted(0, driver="vfio-pci"),))
     record_originals(server.host, [Pool(1, 2 << 20, 512)], [pf], [], check=False)
     server.card.up = False  # early at boot
-    server.host.plant(f"{POOL}/nr_hugepages", "0\n")
+    server.pages("0\n")
     server.host.plant(CONFIGURATION, json.dumps(HOST_JSON))
     assert main(["nfvcap-restore", "hugepages"], server.host) == main(["nfvcap-restore", "sriov"], server.host) == 0
-    server.host.plant(f"{POOL}/free_hugepages", "512\n")
     undo(server)
     assert server.card.up and server.host.number(f"{POOL}/nr_hugepages") == 16
 
