@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,9 @@ class Controller:
     def json(self, *words: str, expect: int | tuple[int, ...] = 0) -> Any:
         return json.loads(self(*words, "--format", "json", expect=expect))
 
-    def kill_when(self, seen: Callable[[str], bool], *words: str, timeout_s: float = 600) -> list[str]:
-        """Start a verb and SIGKILL it with all its children as soon as a line of its progress is ``seen``."""
+    def kill_in(self, stage: str, *words: str, timeout_s: float = 600) -> list[str]:
+        """Start a verb and SIGKILL it with all its children as soon as its progress names the stage."""
+        named = re.compile(rf"\s*{HOST}\s+{stage}\s")
         process = subprocess.Popen(
             self.argv(*words), cwd=self.top, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
@@ -73,7 +75,7 @@ class Controller:
             assert process.stdout is not None
             for line in process.stdout:
                 lines.append(line.rstrip())
-                if seen(line):
+                if named.match(line):
                     break
                 assert watchdog.poll() is None, "not seen in time:\n" + "\n".join(lines)
             else:

@@ -109,7 +109,7 @@ def test_power_cut_in_the_middle_of_apply(
 ) -> None:
     """Half of the run-time state is taken away, then the power fails while provision puts it back."""
     host.run(f"echo 0 > /sys/bus/pci/devices/{runtime_pf()}/sriov_numvfs; rm /etc/nfvcap/host.json; sync")
-    nfvcap.kill_when(lambda line: "runtime" in line and HOST in line, "provision", HOST, "--yes", "--reboot", "auto")
+    nfvcap.kill_in("runtime", "provision", HOST, "--yes", "--reboot", "auto")
     lab.power_cut()
     lab.up()
     nfvcap("provision", HOST, "--yes", "--reboot", "auto")
