@@ -90,7 +90,9 @@ class Running:
         self.ready.unlink(missing_ok=True)
         self.process = subprocess.Popen(
             [str(binary), "capture", "--quiet", "--json", "--ready-file", str(self.ready), *args],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         deadline = time.monotonic() + 60
         while not self.ready.exists():
@@ -151,6 +153,8 @@ def write_pcap(path: Path, frames: list[bytes], wire_bytes: list[int] | None = N
     """A plain microsecond pcap, for the agent to replay."""
     head = struct.pack("<IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)
     lengths = wire_bytes or [len(frame) for frame in frames]
-    records = (struct.pack("<IIII", 1_700_000_000, i % 1_000_000, len(f), n) + f
-               for i, (f, n) in enumerate(zip(frames, lengths, strict=True)))
+    records = (
+        struct.pack("<IIII", 1_700_000_000, i % 1_000_000, len(f), n) + f
+        for i, (f, n) in enumerate(zip(frames, lengths, strict=True))
+    )
     path.write_bytes(head + b"".join(records))

@@ -35,8 +35,9 @@ def place(memory_dir: Path, tmp_path: Path, request: pytest.FixtureRequest) -> P
 def replay(agent: Agent, source: Path, target: Path, *args: str) -> tuple[list[Packet], dict[str, int]]:
     """A file through net_pcap into another one, waiting instead of losing."""
     started_ns = time.time_ns()
-    done = agent.capture("--port", f"pcap:{source}", "--write", str(target), "--stop-idle", "0.2",
-                         "--when-full", "wait", *args)
+    done = agent.capture(
+        "--port", f"pcap:{source}", "--write", str(target), "--stop-idle", "0.2", "--when-full", "wait", *args
+    )
     packets = read_packets(target)
     stamps = [packet.ns for packet in packets]
     assert stamps == sorted(stamps), "time goes backward"
@@ -75,8 +76,9 @@ def test_snaplen_keeps_the_wire_length(agent: Agent, memory_dir: Path, snaplen: 
     sent = frames(400, 3, 9000)
     write_pcap(memory_dir / "in.pcap", sent)
     for format_ in ("pcap-ns", "pcapng"):
-        packets, total = replay(agent, memory_dir / "in.pcap", memory_dir / "out.pcap", "--snaplen", str(snaplen),
-                                "--format", format_)
+        packets, total = replay(
+            agent, memory_dir / "in.pcap", memory_dir / "out.pcap", "--snaplen", str(snaplen), "--format", format_
+        )
         assert [packet.data for packet in packets] == [frame[:snaplen] for frame in sent]
         assert [packet.wire_bytes for packet in packets] == [len(frame) for frame in sent]
         assert total["truncated"] == sum(len(frame) > snaplen for frame in sent)
@@ -106,14 +108,18 @@ def test_real_readers_agree(agent: Agent, memory_dir: Path, format_: str, size: 
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     target = memory_dir / "out.pcap"
-    agent.capture("--port", f"vdev:net_null0,size={size}", "--write", str(target), "--packets", "3000",
-                  "--format", format_)
+    agent.capture(
+        "--port", f"vdev:net_null0,size={size}", "--write", str(target), "--packets", "3000", "--format", format_
+    )
     ours = read_packets(target)
     assert len(ours) == 3000
     infos = subprocess.run(["capinfos", "-Trmc", str(target)], capture_output=True, text=True)
     assert infos.returncode == 0 and infos.stdout.strip().endswith(",3000"), infos
-    shark = subprocess.run(["tshark", "-r", str(target), "-T", "fields", "-e", "frame.time_epoch", "-e", "frame.len"],
-                           capture_output=True, text=True)
+    shark = subprocess.run(
+        ["tshark", "-r", str(target), "-T", "fields", "-e", "frame.time_epoch", "-e", "frame.len"],
+        capture_output=True,
+        text=True,
+    )
     assert shark.returncode == 0, shark.stderr
     theirs = [line.split("\t") for line in shark.stdout.splitlines()]
     assert [int(length) for _, length in theirs] == [size] * 3000
@@ -132,8 +138,18 @@ def test_count_only_counts_and_writes_nothing(agent: Agent, tmp_path: Path) -> N
 
 
 def test_several_queues_write_several_files(agent: Agent, memory_dir: Path) -> None:
-    done = agent.capture("--port", "vdev:net_null0,size=64", "--port", "vdev:net_null1,size=128", "--queues", "2",
-                         "--write", str(memory_dir / "x.pcap"), "--duration", "0.3")
+    done = agent.capture(
+        "--port",
+        "vdev:net_null0,size=64",
+        "--port",
+        "vdev:net_null1,size=128",
+        "--queues",
+        "2",
+        "--write",
+        str(memory_dir / "x.pcap"),
+        "--duration",
+        "0.3",
+    )
     names = sorted(path.name for path in memory_dir.iterdir())
     assert names == ["x-p0q0.pcap", "x-p0q1.pcap", "x-p1q0.pcap", "x-p1q1.pcap"]
     for port in done.report["ports"]:

@@ -39,8 +39,9 @@ def stored_in(agent: Agent, where: Path) -> int:
 
 
 def test_rotation_at_full_rate(agent: Agent, place: Path, engine: str) -> None:
-    done = agent.capture(*NULL_PORT, "--write", str(place / "x.pcap"), "--engine", engine, "--rotate-size", "1M",
-                         "--duration", "0.3")
+    done = agent.capture(
+        *NULL_PORT, "--write", str(place / "x.pcap"), "--engine", engine, "--rotate-size", "1M", "--duration", "0.3"
+    )
     assert done.total["files"] > 3
     assert max(path.stat().st_size for path in place.iterdir()) <= 1 << 20
     assert stored_in(agent, place) == done.total["stored"]
@@ -49,8 +50,19 @@ def test_rotation_at_full_rate(agent: Agent, place: Path, engine: str) -> None:
 
 def test_order_across_files(agent: Agent, place: Path, engine: str) -> None:
     """Where packets are not lost (--when-full wait), times climb from file to file."""
-    done = agent.capture(*NULL_PORT, "--write", str(place / "x.pcap"), "--engine", engine, "--rotate-size", "1M",
-                         "--packets", "60000", "--when-full", "wait")
+    done = agent.capture(
+        *NULL_PORT,
+        "--write",
+        str(place / "x.pcap"),
+        "--engine",
+        engine,
+        "--rotate-size",
+        "1M",
+        "--packets",
+        "60000",
+        "--when-full",
+        "wait",
+    )
     packets = [packet for path in sorted(place.iterdir()) for packet in read_packets(path)]
     assert len(packets) == done.total["stored"] == 60000
     assert [p.ns for p in packets] == sorted(p.ns for p in packets)
@@ -58,8 +70,21 @@ def test_order_across_files(agent: Agent, place: Path, engine: str) -> None:
 
 
 def test_only_the_newest_files_stay(agent: Agent, place: Path, engine: str) -> None:
-    done = agent.capture(*NULL_PORT, "--write", str(place / "x.pcap"), "--engine", engine, "--rotate-size", "1M",
-                         "--max-files", "4", "--packets", "150000", "--when-full", "wait")
+    done = agent.capture(
+        *NULL_PORT,
+        "--write",
+        str(place / "x.pcap"),
+        "--engine",
+        engine,
+        "--rotate-size",
+        "1M",
+        "--max-files",
+        "4",
+        "--packets",
+        "150000",
+        "--when-full",
+        "wait",
+    )
     files = sorted(place.iterdir())
     assert len(files) <= 4
     assert done.total["stored"] == 150000
@@ -72,23 +97,46 @@ def test_only_the_newest_files_stay(agent: Agent, place: Path, engine: str) -> N
 
 def test_disk_quota(agent: Agent, place: Path, engine: str) -> None:
     quota = 8 << 20
-    agent.capture(*NULL_PORT, "--write", str(place / "x.pcap"), "--engine", engine, "--disk-quota", "8M",
-                  "--packets", "300000", "--when-full", "wait")
+    agent.capture(
+        *NULL_PORT,
+        "--write",
+        str(place / "x.pcap"),
+        "--engine",
+        engine,
+        "--disk-quota",
+        "8M",
+        "--packets",
+        "300000",
+        "--when-full",
+        "wait",
+    )
     assert 0 < sum(path.stat().st_size for path in place.iterdir()) <= quota
     stored_in(agent, place)
 
 
 def test_rotation_by_time_begins_no_empty_files(agent: Agent, place: Path, engine: str) -> None:
-    done = agent.capture(*NULL_PORT, "--write", str(place / "x-%t.pcap"), "--engine", engine, "--rotate-time", "200ms",
-                         "--filter", "arp", "--duration", "1")
+    done = agent.capture(
+        *NULL_PORT,
+        "--write",
+        str(place / "x-%t.pcap"),
+        "--engine",
+        engine,
+        "--rotate-time",
+        "200ms",
+        "--filter",
+        "arp",
+        "--duration",
+        "1",
+    )
     assert done.total["filtered"] == done.total["received"] > 0
     assert done.total["files"] == 1
     assert stored_in(agent, place) == 0
 
 
 def test_rotation_by_time_and_by_signal(agent: Agent, place: Path, engine: str) -> None:
-    running = agent.start(place.parent, *NULL_PORT, "--write", str(place / "x.pcap"), "--engine", engine,
-                          "--rotate-time", "10m")
+    running = agent.start(
+        place.parent, *NULL_PORT, "--write", str(place / "x.pcap"), "--engine", engine, "--rotate-time", "10m"
+    )
     for wanted in (2, 3, 4):
         running.send(signal.SIGHUP)
         deadline = time.monotonic() + 20
@@ -102,13 +150,28 @@ def test_rotation_by_time_and_by_signal(agent: Agent, place: Path, engine: str) 
 
 @pytest.mark.parametrize("format_", ["pcap-ns", "pcapng"])
 def test_disk_full_and_room_again(agent: Agent, small_tmpfs: Path, tmp_path: Path, format_: str, engine: str) -> None:
-    if engine == "direct" and "O_DIRECT" in agent.run("capture", *NULL_PORT, "--write", str(small_tmpfs / "probe"),
-                                                      "--direct", "--packets", "1").stderr:
+    if (
+        engine == "direct"
+        and "O_DIRECT"
+        in agent.run("capture", *NULL_PORT, "--write", str(small_tmpfs / "probe"), "--direct", "--packets", "1").stderr
+    ):
         pytest.skip("no O_DIRECT on this tmpfs")
     ballast = small_tmpfs / "ballast"
     ballast.write_bytes(bytes(20 << 20))
-    running = agent.start(tmp_path, *NULL_PORT, "--write", str(small_tmpfs / "x.pcap"), "--engine", engine,
-                          "--format", format_, "--burst-buffer", "8M", "--snaplen", "60")
+    running = agent.start(
+        tmp_path,
+        *NULL_PORT,
+        "--write",
+        str(small_tmpfs / "x.pcap"),
+        "--engine",
+        engine,
+        "--format",
+        format_,
+        "--burst-buffer",
+        "8M",
+        "--snaplen",
+        "60",
+    )
     wait_for_full(small_tmpfs)
     used_when_full = sum(path.stat().st_size for path in small_tmpfs.glob("x*"))
     ballast.unlink()
@@ -133,8 +196,18 @@ def wait_for_full(where: Path) -> None:
 
 @pytest.mark.parametrize("pause_s", [0.2, pytest.param(5.0, marks=pytest.mark.soak)])
 def test_a_stopped_process_goes_on(agent: Agent, place: Path, engine: str, pause_s: float) -> None:
-    running = agent.start(place.parent, *NULL_PORT, "--write", str(place / "x.pcap"), "--engine", engine,
-                          "--rotate-size", "32M", "--max-files", "4")
+    running = agent.start(
+        place.parent,
+        *NULL_PORT,
+        "--write",
+        str(place / "x.pcap"),
+        "--engine",
+        engine,
+        "--rotate-size",
+        "32M",
+        "--max-files",
+        "4",
+    )
     time.sleep(0.2)
     running.send(signal.SIGSTOP)
     time.sleep(pause_s)
@@ -150,8 +223,20 @@ def test_a_stopped_process_goes_on(agent: Agent, place: Path, engine: str, pause
 @pytest.mark.parametrize("seed", SEEDS)
 def test_sigterm_at_any_moment(agent: Agent, place: Path, engine: str, seed: int) -> None:
     rng = random.Random(seed)
-    running = agent.start(place.parent, *NULL_PORT, "--write", str(place / "x.pcap"), "--engine", engine,
-                          "--format", rng.choice(["pcap-ns", "pcapng"]), "--rotate-size", "4M", "--max-files", "6")
+    running = agent.start(
+        place.parent,
+        *NULL_PORT,
+        "--write",
+        str(place / "x.pcap"),
+        "--engine",
+        engine,
+        "--format",
+        rng.choice(["pcap-ns", "pcapng"]),
+        "--rotate-size",
+        "4M",
+        "--max-files",
+        "6",
+    )
     time.sleep(rng.uniform(0, 0.15))
     done = running.stop(rng.choice([signal.SIGTERM, signal.SIGINT]))
     assert 0 < stored_in(agent, place) <= done.total["stored"]
@@ -163,8 +248,20 @@ def test_sigterm_at_any_moment(agent: Agent, place: Path, engine: str, seed: int
 def test_sigkill_at_any_moment(agent: Agent, place: Path, engine: str, seed: int) -> None:
     """At once after a kill every file can be repaired, and what a whole file held is still there."""
     rng = random.Random(seed)
-    running = agent.start(place.parent, *NULL_PORT, "--write", str(place / "x.pcap"), "--engine", engine,
-                          "--format", rng.choice(["pcap-ns", "pcapng"]), "--rotate-size", "4M", "--max-files", "6")
+    running = agent.start(
+        place.parent,
+        *NULL_PORT,
+        "--write",
+        str(place / "x.pcap"),
+        "--engine",
+        engine,
+        "--format",
+        rng.choice(["pcap-ns", "pcapng"]),
+        "--rotate-size",
+        "4M",
+        "--max-files",
+        "6",
+    )
     time.sleep(rng.uniform(0, 0.15))
     running.kill()
     files = sorted(place.glob("*.pcap"))
@@ -179,9 +276,27 @@ def test_sigkill_at_any_moment(agent: Agent, place: Path, engine: str, seed: int
 
 @pytest.mark.parametrize("engine", ["mmap", "direct"])
 def test_many_queues_on_few_cpus(agent: Agent, place: Path, engine: str) -> None:
-    done = agent.capture(*NULL_PORT, "--queues", "16", "--rx-desc", "512", "--write", str(place / "x.pcap"),
-                         "--engine", engine, "--burst-buffer", "4M", "--chunk", "256K", "--rotate-size", "8M",
-                         "--max-files", "3", "--duration", "1")
+    done = agent.capture(
+        *NULL_PORT,
+        "--queues",
+        "16",
+        "--rx-desc",
+        "512",
+        "--write",
+        str(place / "x.pcap"),
+        "--engine",
+        engine,
+        "--burst-buffer",
+        "4M",
+        "--chunk",
+        "256K",
+        "--rotate-size",
+        "8M",
+        "--max-files",
+        "3",
+        "--duration",
+        "1",
+    )
     queues = done.report["ports"][0]["queues"]
     assert len(queues) == 16
     assert all(queue["stored"] > 0 for queue in queues)

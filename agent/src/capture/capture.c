@@ -11,19 +11,27 @@
 #include <string.h>
 #include <unistd.h>
 
-static void write_ready_file(const struct session *s)
+/* Begun before the capture, so that a wrong path is found before anything is written. */
+static FILE *open_ready_file(const char *path, char **temporary)
 {
-    const char *path = s->options.ready_file;
-    if (path == NULL)
-        return;
-    char *temporary = text("%s.%d.tmp", path, (int)getpid());
-    FILE *out = fopen(temporary, "we");
-    bool ok = out != NULL && fprintf(out, "%d\n", (int)getpid()) > 0;
-    if (out != NULL)
-        ok = fclose(out) == 0 && ok;
-    if (!ok || rename(temporary, path) != 0)
+    *temporary = text("%s.%d.tmp", path, (int)getpid());
+    FILE *out = fopen(*temporary, "we");
+    if (out == NULL)
         die(EXIT_USAGE, text("cannot write %s", path), errno_text(errno), "choose another --ready-file");
-    free(temporary);
+    return out;
+}
+
+static void publish_ready_file(FILE *out, const char *temporary, const char *path)
+{
+    bool ok = fprintf(out, "%d\n", (int)getpid()) > 0;
+    ok = fclose(out) == 0 && ok;
+    if (!ok || rename(temporary, path) != 0)
+        warn(text("cannot write %s", path), errno_text(errno), "the capture goes on without it");
+}
+
+static void remove_file(void *path)
+{
+    unlink(path);
 }
 
 int command_capture(int argc, char **argv)
@@ -36,10 +44,15 @@ int command_capture(int argc, char **argv)
     if (s->options.quiet)
         log_quiet();
     int signal_fd = monitor_block_signals();
+    char *temporary = NULL;
+    FILE *ready = s->options.ready_file != NULL ? open_ready_file(s->options.ready_file, &temporary) : NULL;
+    if (ready != NULL)
+        on_die(remove_file, temporary);
     session_open(s);
     telemetry_register(s);
     session_start(s);
-    write_ready_file(s);
+    if (ready != NULL)
+        publish_ready_file(ready, temporary, s->options.ready_file);
     notify_ready("packets are being stored");
     note("ready: %u ports, %u queues, %u capture threads, %s", s->options.n_ports, s->n_queues, s->n_workers,
          s->datapath->name);

@@ -69,15 +69,44 @@ int capture_file_begin(const char *path, const char *hidden, const void *head, s
     return close_with_error(fd);
 }
 
-void capture_file_hidden_path(const struct file_set *set, unsigned slot, char path[FILE_PATH_MAX])
+static void hidden_path(const struct file_set *set, const char *ending, char path[FILE_PATH_MAX])
 {
     const char *pattern = set->config.pattern;
     const char *slash = strrchr(pattern, '/');
     int directory = slash != NULL ? (int)(slash - pattern) + 1 : 0;
-    int n = snprintf(path, FILE_PATH_MAX, "%.*s.%s-p%uq%u-%u.next", directory, pattern, pattern + directory,
-                     set->config.port, set->config.queue, slot);
-    if (n >= FILE_PATH_MAX)
-        path[FILE_PATH_MAX - 1] = '\0';
+    snprintf(path, FILE_PATH_MAX, "%.*s.%s-p%uq%u%s", directory, pattern, pattern + directory, set->config.port,
+             set->config.queue, ending);
+}
+
+void capture_file_hidden_path(const struct file_set *set, unsigned slot, char path[FILE_PATH_MAX])
+{
+    char ending[32];
+    snprintf(ending, sizeof(ending), "-%u.next", slot);
+    hidden_path(set, ending, path);
+}
+
+int capture_file_lock(const struct file_set *set)
+{
+    char path[FILE_PATH_MAX];
+    hidden_path(set, ".lock", path);
+    int fd = capture_file_create(path);
+    struct stat st;
+    if (fd < 0 || (fstat(fd, &st) == 0 && st.st_nlink > 0))
+        return fd;
+    errno = EBUSY; /* its owner removed it just now */
+    return close_with_error(fd);
+}
+
+void capture_file_unlock(const struct file_set *set, int fd)
+{
+    char path[FILE_PATH_MAX];
+    for (unsigned slot = 0; slot < CAPTURE_FILE_SLOTS; slot++) {
+        capture_file_hidden_path(set, slot, path);
+        unlink(path);
+    }
+    hidden_path(set, ".lock", path);
+    unlink(path);
+    close(fd);
 }
 
 static bool direct_works(const char *directory)

@@ -21,7 +21,17 @@ bool capture_file_busy(const char *path);
 int capture_file_begin(const char *path, const char *hidden, const void *head, size_t head_bytes);
 
 /* The hidden name that a file prepared for later has: same directory, one per queue and slot. */
+#define CAPTURE_FILE_SLOTS 8u
 void capture_file_hidden_path(const struct file_set *set, unsigned slot, char path[FILE_PATH_MAX]);
+
+/*
+ * Keep other agents away from this set's names, for as long as the descriptor is open. -1 with errno on failure (EBUSY:
+ * another agent has them).
+ */
+int capture_file_lock(const struct file_set *set);
+
+/* Remove the lock file and whatever was prepared and not used. */
+void capture_file_unlock(const struct file_set *set, int fd);
 
 enum file_system { FS_MEMORY, FS_BLOCK, FS_OTHER, FS_NOT_A_FILE };
 

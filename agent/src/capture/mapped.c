@@ -22,6 +22,7 @@
 
 #define FULL_RETRY_NS 100000000ull
 #define MAX_PREPARED 4 /* files in advance */
+_Static_assert(MAX_PREPARED < CAPTURE_FILE_SLOTS, "each prepared file has a hidden name of its own");
 #define UNLIMITED_MIN (1ull << 30)
 
 struct mapped {

@@ -6,6 +6,7 @@
 #include "capture_file.h"
 #include "stream.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,10 +148,32 @@ static void open_queues(struct session *s)
     }
 }
 
+/* At the end, and when the start fails half way: nothing hidden stays behind. */
+static void unlock_storages(void *arg)
+{
+    struct session *s = arg;
+    for (unsigned i = 0; i < s->n_queues && s->storages != NULL; i++) {
+        if (s->storages[i].lock_fd > 0)
+            capture_file_unlock(&s->file_sets[i], s->storages[i].lock_fd);
+        s->storages[i].lock_fd = 0;
+    }
+}
+
+static void lock_storage(struct storage *storage)
+{
+    storage->lock_fd = capture_file_lock(storage->files);
+    if (storage->lock_fd >= 0)
+        return;
+    storage->lock_fd = 0;
+    die(EXIT_USAGE, text("cannot write to %s", storage->files->config.pattern),
+        errno == EBUSY ? "another agent writes to it" : errno_text(errno), "choose another --write");
+}
+
 static void open_storages(struct session *s)
 {
     const struct capture_options *o = &s->options;
     s->engine = o->engine;
+    bool lock = false;
     if (s->engine != ENGINE_NULL) {
         struct file_system_probe probe;
         file_system_probe(o->pattern, &probe);
@@ -159,15 +182,21 @@ static void open_storages(struct session *s)
         if (probe.kind == FS_NOT_A_FILE && s->engine != ENGINE_WRITE)
             die(EXIT_USAGE, text("%s is not a regular file", o->pattern), "it can only be written to in sequence",
                 "leave the engine to be chosen, or give --engine write");
+        lock = probe.kind != FS_NOT_A_FILE;
+        if (!lock && (o->rotate_bytes != 0 || o->rotate_ns != 0))
+            die(EXIT_USAGE, text("%s is not a regular file", o->pattern), "there is nothing to rotate", NULL);
         if (s->engine == ENGINE_DIRECT && !probe.direct)
             die(EXIT_USAGE, text("%s: O_DIRECT does not work there", o->pattern), NULL, "leave --direct out");
     }
     s->storages = cache_aligned(s->n_queues, sizeof(struct storage));
     s->file_sets = cache_aligned(s->n_queues, sizeof(struct file_set));
+    on_die(unlock_storages, s);
     for (unsigned i = 0; i < s->n_queues; i++) {
         struct storage *storage = &s->storages[i];
         configure_storage(s, i, storage, &s->file_sets[i]);
         storage_thread_add(s->storage_threads[i % s->n_workers], storage);
+        if (lock)
+            lock_storage(storage);
         storage->ops->open(storage, wall_ns());
         struct queue *q = &s->queues[i];
         q->storage = storage;
@@ -290,6 +319,7 @@ void session_stop(struct session *s)
         storage_thread_finish(s->storage_threads[i]);
         s->storage_cpu_ns += storage_thread_cpu_ns(s->storage_threads[i]);
     }
+    unlock_storages(s);
     if (s->view != NULL)
         view_stop(s->view);
 }

@@ -77,6 +77,7 @@ struct storage {
     struct wake *wake;               /* the storage thread of this queue */
     struct storage_thread *thread;
     void *engine;
+    int lock_fd; /* keeps other agents away from these files; 0: none */
     bool rotate_pending; /* asked for when there was no buffer to begin a file in */
     bool new_file; /* the window has just entered a new file: stamps may adopt a clock step */
     _Atomic bool failed; /* a write error other than "no space": the file set is closed for good */

@@ -15,6 +15,7 @@
 
 #define RING_BYTES (4ull << 20)
 #define LOOK_MS 5
+#define LAST_WAITS 20 /* of 100 ms each */
 
 struct view_ring {
     _Atomic uint64_t head __attribute__((aligned(64))); /* the capture thread's */
@@ -87,9 +88,10 @@ struct view_ring *view_ring_of(struct view *v, unsigned queue)
     return &v->rings[queue];
 }
 
-/* Write all or notice that the reader has gone (false). */
+/* Write all or notice that the reader has gone (false); at the end of the capture it gets a last while to catch up. */
 static bool write_all(struct view *v, int fd, const uint8_t *data, uint64_t n)
 {
+    unsigned waits = 0;
     while (n > 0) {
         ssize_t done = write(fd, data, n);
         if (done > 0) {
@@ -97,8 +99,8 @@ static bool write_all(struct view *v, int fd, const uint8_t *data, uint64_t n)
             n -= (uint64_t)done;
         } else if (done < 0 && errno == EAGAIN) {
             struct pollfd p = {.fd = fd, .events = POLLOUT};
-            poll(&p, 1, 100);
-            if (atomic_load_explicit(&v->stop, memory_order_relaxed))
+            bool stuck = poll(&p, 1, 100) == 0;
+            if (stuck && atomic_load_explicit(&v->stop, memory_order_relaxed) && ++waits > LAST_WAITS)
                 return false;
         } else if (done < 0 && errno != EINTR) {
             return false;
