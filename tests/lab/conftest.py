@@ -105,11 +105,15 @@ class Controller:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """A booted lab server that started from the pristine disk."""
-    machine = Lab(LAB_NAME)
-    machine.up(reset=True)
+    """A booted lab server that started from the pristine disk.
+
+    NFVCAP_TEST_LAB=keep takes over the lab of an earlier run as it is and leaves it running, for work on single tests.
+    """
+    machine, keep = Lab(LAB_NAME), os.environ.get("NFVCAP_TEST_LAB") == "keep"
+    machine.up(reset=not keep)
     yield machine
-    machine.down()
+    if not keep:
+        machine.down()
 
 
 @pytest.fixture(scope="session")
