@@ -178,6 +178,8 @@ def test_failures(agent: Agent, tmp_path: Path) -> None:
     a, out = write(tmp_path / "a", good), tmp_path / "out.pcap"
     damaged = write(tmp_path / "d", good[: 24 + 76 * 2000] + b"\xff" * 100)
     raw = write(tmp_path / "r", pcap(numbered(range(3)), link=101))
+    both = section() + interface() + interface(link=101) + b"".join(enhanced(r) for r in numbered(range(500)))
+    changes = write(tmp_path / "c", both + enhanced(numbered([1])[0], number=1))
     late = write(tmp_path / "l", pcapng([Record(2**32 * 10**9, bytes(60), 60)]))
     fails(agent, tmp_path, 2, "needs a file", out)
     fails(agent, tmp_path, 2, "No such file", out, tmp_path / "none")
@@ -186,6 +188,7 @@ def test_failures(agent: Agent, tmp_path: Path) -> None:
     fails(agent, tmp_path, 2, "cannot write", "/nonexistent/out", a)
     fails(agent, tmp_path, 2, "pcap or pcapng", "--format", "snoop", out, a)
     fails(agent, tmp_path, 2, "another link type", out, a, raw)
+    fails(agent, tmp_path, 2, "another link type", out, changes)
     fails(agent, tmp_path, 2, "2106", out, late)
     fails(agent, tmp_path, 4, "damaged at offset 152024", out, a, damaged)
     fails(agent, tmp_path, 4, "not a capture file", out, write(tmp_path / "n", b"nothing of the kind"))

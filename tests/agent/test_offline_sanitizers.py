@@ -108,6 +108,7 @@ def test_commands_under_address_sanitizer(fuzz_build: Path, tmp_path: Path) -> N
             for _ in range(rng.choice([0, 1, 5])):
                 data[rng.randrange(len(data))] = rng.randrange(256)
             paths.append(write(tmp_path / form, bytes(data[: rng.choice([len(data), rng.randrange(len(data))])])))
+        check(agent, paths[0], "--threads", "4", "--part", "1K")
         check(agent, *paths, *(["--repair=corrupt"] if round_ % 3 == 0 else []))
         assert agent.run("merge", str(tmp_path / "out.pcapng"), *map(str, paths)).returncode in (0, 4)
 
@@ -118,5 +119,7 @@ def test_threads_under_thread_sanitizer(fuzz_build: Path, tmp_path: Path) -> Non
     paths = [write(tmp_path / f"{i}", pcap(numbered(range(i, 20000, 6)))) for i in range(6)]
     assert check(agent, *paths, "--expect", "20000", "--threads", "4").code == 0
     assert check(agent, paths[0], "--threads", "2").code == 4
+    whole = write(tmp_path / "whole", pcap(numbered(range(20000))))
+    assert check(agent, whole, "--expect", "20000", "--threads", "5", "--part", "64K").code == 0
     cut = write(tmp_path / "cut", pcap(numbered(range(40000)))[:-1])
     assert check(agent, cut, "--threads", "2").report["problems"] == ["cut"]
