@@ -17,7 +17,7 @@ static const char help[] =
     "      --idle-sleep TIME    sleep this long when nothing comes (never)\n"
     "      --no-promiscuous     only the port's own traffic; --require-promiscuous: refuse to run without\n"
     "      --huge-pages HOW     auto, require or off; a PCI port requires them (auto)\n"
-    "      --wait-link TIME     wait for the link before being ready (2)\n"
+    "      --wait-link TIME     wait for the link before being ready (0)\n"
     "\n"
     "files:\n"
     "  -w, --write FILE         %p port, %q queue, %n number, %t start time; added where needed\n"
