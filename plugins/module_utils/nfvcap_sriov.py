@@ -87,10 +87,10 @@ def compare(pf: PfWanted, nic: dict[str, Any], ledger: Ledger) -> list[tuple[str
     found: list[tuple[str, Any, Any]] = []
     if sriov["drivers_autoprobe"] != _original_autoprobe(ledger, nic):
         found.append((f"pf:{pf.address}:autoprobe", sriov["drivers_autoprobe"], not sriov["drivers_autoprobe"]))
-    if number(nic) != pf.num_vfs:
-        found.append((f"pf:{pf.address}:num_vfs", number(nic), pf.num_vfs))
     if pf.admin_up and nic["admin_up"] is False:
         found.append((f"pf:{pf.address}:up", False, True))
+    if number(nic) != pf.num_vfs:
+        found.append((f"pf:{pf.address}:num_vfs", number(nic), pf.num_vfs))
     reported = {vf["index"]: vf for vf in sriov["vfs"]}
     for vf in pf.vfs:
         prefix = f"vf:{pf.address}:{vf.index}"

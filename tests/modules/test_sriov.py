@@ -59,7 +59,7 @@ def test_makes_vfs_with_attributes_and_drivers(igb: FakeCard) -> None:
     assert igb.vfs[1]["trust"] is True and igb.vfs[2]["rate"]["max_tx"] == 500
     assert igb.up
     ids = [change["id"] for change in outcome.changes]
-    assert ids[:2] == [f"pf:{igb.address}:num_vfs", f"pf:{igb.address}:up"]
+    assert ids[:2] == [f"pf:{igb.address}:up", f"pf:{igb.address}:num_vfs"]
     assert f"vf:{igb.address}:2:max_tx_rate" in ids and f"vf:{igb.address}:3:driver" in ids
     # What a VF has anyway is no change.
     assert f"vf:{igb.address}:0:vlan" not in ids
