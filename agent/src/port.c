@@ -119,10 +119,6 @@ static void configure(struct port *p)
     uint8_t rss_key[RSS_KEY_MAX];
     choose_rss(p, &info, &conf, rss_key);
     set_mtu(p, &info, &conf);
-    if (p->config.nic_timestamps && (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP)) {
-        conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TIMESTAMP;
-        p->nic_timestamps = true;
-    }
     uint16_t n_tx = RTE_MIN(p->config.n_queues, info.max_tx_queues);
     rc = rte_eth_dev_configure(p->id, p->config.n_queues, n_tx, &conf);
     if (rc != 0)

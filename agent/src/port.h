@@ -20,7 +20,6 @@ struct port_config {
     uint32_t mtu;           /* 0: leave the device's own */
     uint32_t extra_mbufs;   /* per queue, for packets that are in nobody's ring */
     bool promiscuous;
-    bool nic_timestamps;    /* ask for them where the driver offers them */
 };
 
 /* What the NIC counted since port_open; losses that happen before this program sees the packet. */
@@ -45,7 +44,6 @@ struct port {
     enum trilean promiscuous; /* read back */
     enum trilean allmulticast;
     enum trilean symmetric_rss;
-    bool nic_timestamps;
     bool link_up;
     uint64_t link_changes;
     struct port_counters baseline;

@@ -34,6 +34,7 @@ NULL_PORT = ("--port", "vdev:net_null0,size=64")
         ((*NULL_PORT, "--write", "/tmp/x", "--filter", "udp prt 53"), "not understood"),
         ((*NULL_PORT, "--write", "/tmp/x", "--rotate-size", "many"), "64M"),
         ((*NULL_PORT, "--write", "/tmp/x", "--max-files", "4"), "without rotation"),
+        (("--port", "vdev:net_null0,size=60000", "--write", "/dev/shm/x", "--rotate-size", "1M"), "too small"),
         ((*NULL_PORT, "--count-only", "--queues", "0"), "--queues 0"),
         ((*NULL_PORT, "--count-only", "--duration", "0"), "above 0"),
         ((*NULL_PORT, "--count-only", "--pipe", "/tmp/p"), "--pipe needs --write"),

@@ -14,7 +14,7 @@
 enum {
     OPT_COUNT = 256, OPT_ENGINE, OPT_FORMAT, OPT_ROTATE_SIZE, OPT_ROTATE_TIME, OPT_MAX_FILES, OPT_QUOTA, OPT_BUFFER,
     OPT_CHUNK, OPT_FLUSH, OPT_FSYNC, OPT_NO_URING, OPT_NO_MAPPED_HUGE, OPT_NO_STREAM, OPT_WHEN_FULL, OPT_LCORES, OPT_ISA,
-    OPT_IDLE_SLEEP, OPT_BURST, OPT_RX_DESC, OPT_MTU, OPT_NO_PROMISC, OPT_REQUIRE_PROMISC, OPT_HUGE, OPT_STAMPS, OPT_TAI,
+    OPT_IDLE_SLEEP, OPT_BURST, OPT_RX_DESC, OPT_MTU, OPT_NO_PROMISC, OPT_REQUIRE_PROMISC, OPT_HUGE, OPT_TAI,
     OPT_DURATION, OPT_PACKETS, OPT_STOP_IDLE, OPT_WAIT_LINK, OPT_READY, OPT_METRICS, OPT_PIPE, OPT_STATS, OPT_JSON,
     OPT_FAIL_ON_LOSS, OPT_WARM_UP, OPT_DIRECT, OPT_MMAP, OPT_NULL,
 };
@@ -54,7 +54,6 @@ static const struct option long_options[] = {
     {"no-promiscuous", no_argument, NULL, OPT_NO_PROMISC},
     {"require-promiscuous", no_argument, NULL, OPT_REQUIRE_PROMISC},
     {"huge-pages", required_argument, NULL, OPT_HUGE},
-    {"stamps", required_argument, NULL, OPT_STAMPS},
     {"tai", no_argument, NULL, OPT_TAI},
     {"duration", required_argument, NULL, OPT_DURATION},
     {"warm-up", required_argument, NULL, OPT_WARM_UP},
@@ -142,7 +141,7 @@ static void parse_storage_option(int c, struct capture_options *o)
         o->format = (enum record_format)CHOICE("format", "pcap-ns", "pcap-us", "pcapng");
         break;
     case OPT_ROTATE_SIZE:
-        o->rotate_bytes = bytes("rotate-size", optarg, 64 << 10);
+        o->rotate_bytes = bytes("rotate-size", optarg, 1 << 20);
         break;
     case OPT_ROTATE_TIME:
         o->rotate_ns = duration("rotate-time", optarg);
@@ -216,9 +215,6 @@ static void parse_port_option(int c, struct capture_options *o)
         break;
     case OPT_HUGE:
         o->huge_pages = (enum huge_pages)CHOICE("huge-pages", "auto", "require", "off");
-        break;
-    case OPT_STAMPS:
-        o->nic_timestamps = CHOICE("stamps", "software", "nic") == 1;
         break;
     default:
         o->tai = true;
@@ -334,7 +330,7 @@ bool capture_options_parse(int argc, char **argv, struct capture_options *o)
             parse_storage_option(c, o);
             break;
         case OPT_LCORES: case OPT_ISA: case OPT_IDLE_SLEEP: case OPT_BURST: case OPT_RX_DESC: case OPT_MTU:
-        case OPT_NO_PROMISC: case OPT_REQUIRE_PROMISC: case OPT_HUGE: case OPT_STAMPS: case OPT_TAI:
+        case OPT_NO_PROMISC: case OPT_REQUIRE_PROMISC: case OPT_HUGE: case OPT_TAI:
             parse_port_option(c, o);
             break;
         default:

@@ -46,7 +46,6 @@ struct capture_options {
     uint32_t mtu;
     bool no_promiscuous, require_promiscuous;
     enum huge_pages huge_pages;
-    bool nic_timestamps;
     bool tai;
 
     uint64_t duration_ns; /* 0: until a signal */

@@ -37,7 +37,6 @@ static const char help[] =
     "      --no-io-uring, --no-mapped-huge, --no-streaming: do without these\n"
     "\n"
     "time:\n"
-    "      --stamps S           software or nic (software)\n"
     "      --tai                follow CLOCK_TAI instead of CLOCK_REALTIME\n"
     "\n"
     "run:\n"

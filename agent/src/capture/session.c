@@ -42,7 +42,6 @@ static void open_ports(struct session *s)
         .n_rx_desc = o->rx_desc,
         .mtu = o->mtu,
         .promiscuous = !o->no_promiscuous,
-        .nic_timestamps = o->nic_timestamps,
     };
     struct eal_options eal = {.ports = specs, .n_ports = o->n_ports, .huge_pages = o->huge_pages};
     for (unsigned i = 0; i < o->n_ports; i++) {
@@ -92,6 +91,10 @@ static void configure_storage(struct session *s, unsigned i, struct storage *out
         .max_files = o->max_files,
         .quota_bytes = o->quota_bytes / s->n_queues,
     };
+    if (o->rotate_bytes != 0 && o->rotate_bytes < 2ull * s->queues[i].reserve_bytes)
+        die(EXIT_USAGE, "the files would be too small",
+            text("one burst of this port's largest packets can take %u KiB", s->queues[i].reserve_bytes >> 10),
+            "give a larger --rotate-size or --disk-quota, or a smaller --burst or --snaplen");
     file_set_init(files, &fc);
     static const struct engine_ops *const ops[] = {
         [ENGINE_NULL] = &engine_null,
