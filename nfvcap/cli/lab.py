@@ -27,7 +27,7 @@ def lab() -> None:
 @lab.command()
 @_NAME
 @click.option("--reset", is_flag=True, help="Start from the pristine disk; else the disk is as it was left.")
-@click.option("--cold", is_flag=True, help="Boot a pristine disk instead of going on from its first boot's snapshot.")
+@click.option("--cold", is_flag=True, help="Boot even if NFVCAP_LAB_SNAPSHOT=1 would go on from a snapshot.")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(1), default=600, show_default=True, metavar="S",
               help="Limit for the boot itself.")  # fmt: skip
 def up(name: str, reset: bool, cold: bool, timeout_s: float) -> None:

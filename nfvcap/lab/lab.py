@@ -78,7 +78,7 @@ class Lab:
     def up(self, *, reset: bool = False, cold: bool = False, timeout_s: float = boot.TIMEOUT_S) -> Stages:
         """Boot the lab server and wait until root can log in; a lab that is up is left as it is.
 
-        A pristine server goes on from a snapshot that was taken after its first boot, which takes seconds.
+        With ``NFVCAP_LAB_SNAPSHOT`` set, a pristine server goes on from a snapshot taken after its first boot.
 
         Args:
             reset: start from the pristine disk; else the disk is as it was left.
