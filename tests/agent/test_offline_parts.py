@@ -12,6 +12,7 @@ import pytest
 from tests.agent.captures import (
     FORMS,
     START_NS,
+    Record,
     check,
     enhanced,
     interface,
@@ -45,6 +46,28 @@ def test_one_file_in_parts(agent: Agent, tmp_path: Path, form: str) -> None:
     # Each number twice, half a file apart.
     report = in_parts(agent, write(tmp_path / "x", FORMS[form](numbered([*range(2000)] * 2))))
     assert report["numbers"]["duplicates"] == 2000
+
+
+def test_one_late_packet_across_one_border(agent: Agent, tmp_path: Path) -> None:
+    """Wherever it is late: each border is compared with all that came before it, not with the first part alone."""
+    for percent in range(5, 90, 8):
+        records = numbered(range(3000))
+        records.insert(30 * (percent + 8), records.pop(30 * percent))
+        report = in_parts(agent, write(tmp_path / "x", pcap(records)), "--expect", "3000")
+        assert report["numbers"]["reordered"] == 1 and report["numbers"]["reorder_extent_max"] == 240
+
+
+def test_time_goes_backward_at_every_record(agent: Agent, tmp_path: Path) -> None:
+    """Borders between parts included; the numbers are in order, so the parts do count."""
+    records = [Record(START_NS - 10 * k, r.data, r.wire_bytes) for k, r in enumerate(numbered(range(3000)))]
+    report = in_parts(agent, write(tmp_path / "x", pcap(records)))
+    assert report["totals"]["time_backward"] == 2999 and report["totals"]["time_backward_max_ns"] == 10
+    # And by far the most at one place, wherever the borders are.
+    for percent in range(5, 95, 10):
+        records = numbered(range(3000))
+        records[30 * percent :] = [Record(r.ns - 900_000, r.data, 60) for r in records[30 * percent :]]
+        report = in_parts(agent, write(tmp_path / "x", pcap(records)))
+        assert report["files"][0]["time_backward_first_offset"] == 24 + 76 * 30 * percent
 
 
 @pytest.mark.parametrize("form", FORMS)
