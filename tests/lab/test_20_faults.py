@@ -18,7 +18,8 @@ from nfvcap.lab.topology import PORTS
 from tests.lab.conftest import HOST, Controller, ProvisionedLab
 from tests.lab.host import Host
 
-pytestmark = pytest.mark.lab
+# Long runs until they have been seen through on a quiet machine.
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 
 @contextmanager

@@ -23,7 +23,8 @@ from nfvcap.verify.state import verify_hosts
 from tests.lab.conftest import HOST, Controller, ProvisionedLab
 from tests.lab.host import Host
 
-pytestmark = pytest.mark.lab
+# Long runs until they have been seen through on a quiet machine.
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 RED = {Verdict.FAIL, Verdict.WARN, Verdict.ERROR, Verdict.INCONCLUSIVE}
 RECORD = "/etc/nfvcap/host.json"

@@ -8,7 +8,8 @@ import pytest
 from tests.lab.conftest import HOST, Controller, ProvisionedLab
 from tests.lab.host import Host
 
-pytestmark = pytest.mark.lab
+# Long runs until they have been seen through on a quiet machine.
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 
 def test_deprovision_restores_the_original_byte_for_byte(

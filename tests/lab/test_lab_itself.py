@@ -20,7 +20,8 @@ from nfvcap.lab.frames import ETHERTYPE, build, number_of
 from nfvcap.lab.topology import PORTS, Port
 from tests.lab.host import Host
 
-pytestmark = pytest.mark.lab
+# Long runs until they have been seen through on a quiet machine.
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 COUNT = 2000
 NFVCAP = str(Path(sys.executable).parent / "nfvcap")
