@@ -70,7 +70,7 @@ static bool parse_interface(const char *driver, const char *s, unsigned index, u
     const char *rest = s + name_length;
     bool is_path = strchr(name, '/') != NULL;
     if (name_length == 0 || (!is_path && name_length >= IF_NAMESIZE)) {
-        *why = text("\"%s\" is not an interface name", name);
+        *why = "what follows the colon is not an interface name";
         return false;
     }
     if (!is_path && if_nametoindex(name) == 0) {
@@ -103,13 +103,13 @@ bool port_spec_parse(const char *s, unsigned index, unsigned n_queues, struct po
         *why = "it is too long";
         return false;
     }
-    snprintf(out->text, sizeof(out->text), "%s", s);
+    memcpy(out->text, s, strlen(s) + 1);
     size_t address_length = pci_address_length(s);
     if (address_length > 0)
         return parse_pci(s, address_length, out, why);
     if (strncmp(s, "vdev:", 5) == 0)
         return parse_vdev(s + 5, out, why);
-    static const char *const drivers[] = {"af_packet", "af_xdp", "pcap"};
+    static const char drivers[][12] = {"af_packet", "af_xdp", "pcap"};
     for (unsigned i = 0; i < 3; i++) {
         size_t n = strlen(drivers[i]);
         if (strncmp(s, drivers[i], n) == 0 && s[n] == ':')

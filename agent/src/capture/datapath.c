@@ -24,6 +24,9 @@
 
 #define ODD_FLAGS (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_VLAN_STRIPPED)
 
+/* One store instruction, wherever the record begins: a kill comes before it or after it. */
+typedef uint64_t seal_word __attribute__((aligned(1), may_alias));
+
 typedef uint64_t block64 __attribute__((vector_size(64), aligned(1), may_alias));
 
 /* n bytes; up to 64 bytes behind `to` + n may be overwritten, and 64 bytes are read from a short source. */
@@ -229,7 +232,7 @@ ALWAYS_INLINE void commit(const enum record_format format, const bool streamed, 
     if (streamed)
         _mm_sfence();
     atomic_signal_fence(memory_order_release);
-    *(volatile uint64_t *)seal_place(format, b->first) = b->first_seal;
+    *(volatile seal_word *)seal_place(format, b->first) = b->first_seal;
 }
 
 /*

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The capture under sanitizers: built anew for each, so only with the long runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.agent.build import build_agent
+
+pytestmark = pytest.mark.soak
+
+VARIANTS = {
+    "asan": ("-Db_sanitize=address,undefined",),
+    "tsan": ("-Db_sanitize=thread", "-Dc_args=-Wno-tsan"),
+}
+OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=0:halt_on_error=1",  # messages are never freed, on purpose
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1",
+}
+
+
+@pytest.fixture
+def build(request: pytest.FixtureRequest, agent_source: Path, tmp_path: Path) -> Path:
+    variant = str(request.param)
+    options = (*VARIANTS[variant], "-Dbuildtype=debugoptimized", "-Db_lundef=false")
+    return build_agent(agent_source, tmp_path, f"-{variant}", options)
+
+
+@pytest.mark.parametrize("build", ["asan"], indirect=True)
+def test_files_storms_and_control_under_address_and_undefined(build: Path) -> None:
+    here = Path(__file__).parent
+    names = ("test_capture_files.py", "test_capture_storms.py", "test_capture_control.py")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-m", "not soak", *(str(here / name) for name in names)],
+        env={**os.environ, **OPTIONS, "NFVCAP_TEST_AGENT": str(build)},
+        capture_output=True,
+        text=True,
+        cwd=here.parents[1],
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
+
+
+@pytest.mark.parametrize("engine", ["mmap", "direct", "write"])
+@pytest.mark.parametrize("build", ["tsan"], indirect=True)
+def test_threads_under_the_thread_sanitizer(build: Path, memory_dir: Path, tmp_path: Path, engine: str) -> None:
+    where = memory_dir if engine == "mmap" else tmp_path
+    command = [str(build), "capture", "--quiet", "--port", "vdev:net_null0,size=64", "--queues", "2"]
+    command += ["--write", str(where / "x.pcap"), "--engine", engine, "--rotate-size", "4M", "--max-files", "4"]
+    command += ["--duration", "3", "--stats-interval", "50ms", "--metrics-file", str(tmp_path / "metrics")]
+    done = subprocess.run(command, env={**os.environ, **OPTIONS}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-6000:]
+    assert "ThreadSanitizer" not in done.stderr
