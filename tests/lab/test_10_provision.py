@@ -77,6 +77,7 @@ def test_provision_converges_after_all_that(nfvcap: Controller, host: Host, firs
         assert host.num_vfs(pf["address"]) == pf["num_vfs"]
 
 
+@pytest.mark.soak
 def test_a_second_run_changes_nothing(nfvcap: Controller, host: Host, tmp_path: Path) -> None:
     before, boot = host.fingerprint(), host.boot_id()
     plan = tmp_path / "plan.json"
