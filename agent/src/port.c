@@ -189,6 +189,19 @@ void port_open(struct port *p, const struct port_spec *spec, const struct port_c
     set_promiscuous(p);
 }
 
+/* The driver's own counters, as they stand now, become the zero. */
+static void take_baseline(struct port *p)
+{
+    struct rte_eth_stats stats;
+    if (rte_eth_stats_get(p->id, &stats) != 0)
+        return;
+    p->baseline = (struct port_counters){
+        .nic_missed = stats.imissed,
+        .nic_errors = stats.ierrors,
+        .nic_no_mbuf = stats.rx_nombuf,
+    };
+}
+
 void port_start(struct port *p)
 {
     int rc = rte_eth_dev_start(p->id);
@@ -198,11 +211,29 @@ void port_start(struct port *p)
     /* Some drivers forget it across a start. */
     if (p->promiscuous == YES && rte_eth_promiscuous_get(p->id) != 1)
         set_promiscuous(p);
-    struct port_counters now;
-    port_read_counters(p, &now);
-    p->baseline = now;
+    take_baseline(p);
     port_poll_link(p);
     p->link_changes = 0;
+}
+
+void port_keep_counters(struct port *p)
+{
+    port_read_counters(p, &p->kept);
+    take_baseline(p);
+}
+
+/* Some drivers count from zero again after a restart, some go on; what was missed meanwhile must count in both. */
+static void notice_zeroed_counters(struct port *p)
+{
+    struct rte_eth_stats stats;
+    if (rte_eth_stats_get(p->id, &stats) != 0)
+        return;
+    if (stats.imissed < p->baseline.nic_missed)
+        p->baseline.nic_missed = 0;
+    if (stats.ierrors < p->baseline.nic_errors)
+        p->baseline.nic_errors = 0;
+    if (stats.rx_nombuf < p->baseline.nic_no_mbuf)
+        p->baseline.nic_no_mbuf = 0;
 }
 
 bool port_restart(struct port *p, bool reset, const char **why)
@@ -219,6 +250,7 @@ bool port_restart(struct port *p, bool reset, const char **why)
         *why = rte_strerror(-rc);
         return false;
     }
+    notice_zeroed_counters(p);
     set_promiscuous(p);
     return true;
 }
@@ -243,9 +275,9 @@ void port_read_counters(struct port *p, struct port_counters *out)
         if (strcmp(p->driver, blind_drivers[i]) == 0)
             out->missed_known = false;
     }
-    out->nic_missed = stats.imissed - p->baseline.nic_missed;
-    out->nic_errors = stats.ierrors - p->baseline.nic_errors;
-    out->nic_no_mbuf = stats.rx_nombuf - p->baseline.nic_no_mbuf;
+    out->nic_missed = p->kept.nic_missed + stats.imissed - p->baseline.nic_missed;
+    out->nic_errors = p->kept.nic_errors + stats.ierrors - p->baseline.nic_errors;
+    out->nic_no_mbuf = p->kept.nic_no_mbuf + stats.rx_nombuf - p->baseline.nic_no_mbuf;
 }
 
 bool port_poll_link(struct port *p)

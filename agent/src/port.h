@@ -46,7 +46,8 @@ struct port {
     enum trilean symmetric_rss;
     bool link_up;
     uint64_t link_changes;
-    struct port_counters baseline;
+    struct port_counters baseline; /* of the driver when it was started last */
+    struct port_counters kept;     /* from before that */
     bool started;
 };
 
@@ -59,6 +60,9 @@ void port_open(struct port *port, const struct port_spec *spec, const struct por
 void port_start(struct port *port); /* dies on failure */
 bool port_restart(struct port *port, bool reset, const char **why); /* stop, [reset,] start; workers are paused */
 void port_close(struct port *port);
+
+/* Before a restart, across which drivers may begin to count anew: what was counted so far is kept. */
+void port_keep_counters(struct port *port);
 
 void port_read_counters(struct port *port, struct port_counters *out);
 

@@ -106,6 +106,10 @@ class Running:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> Capture:
         """End it; it must leave with 0 and a report in which nothing is left over."""
         self.send(number)
+        return self.ended()
+
+    def ended(self) -> Capture:
+        """Wait until it has ended by itself, well."""
         stdout, stderr = self.process.communicate(timeout=60)
         assert self.process.returncode == 0, (self.process.returncode, stderr)
         return judge(self.process.returncode, stdout, stderr)

@@ -152,8 +152,10 @@ void session_monitor(struct session *s, int signal_fd)
         }
         if (due(&t.clock, now, CLOCK_INTERVAL_NS))
             watch_clock(s);
-        if (due(&t.link, now, LINK_INTERVAL_NS))
+        if (due(&t.link, now, LINK_INTERVAL_NS)) {
+            restart_if_wanted(s);
             watch_links(s, &t, now);
+        }
         if (due(&t.stats, now, o->stats_interval_ns))
             report_line(s);
         if (due(&t.metrics, now, METRICS_INTERVAL_NS)) {

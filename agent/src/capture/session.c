@@ -308,6 +308,7 @@ void session_start(struct session *s)
         worker_start(s->workers[i]);
     for (unsigned i = 0; i < s->n_workers; i++)
         worker_wait_ready(s->workers[i]);
+    restart_watch(s);
     s->start_ns = wall_ns();
 }
 

@@ -43,6 +43,8 @@ struct session {
     struct progress warm, last; /* at the end of --warm-up, and when the capture was told to stop */
     const char *stop_reason;
     uint64_t port_restarts;
+    _Atomic uint32_t restart_wanted; /* one bit per port: stop it and start it again */
+    _Atomic uint32_t reset_wanted;   /* the driver asks for a reset first (a virtual function whose host reset it) */
     uint64_t link_gap_ns; /* time without link, all ports together */
 };
 
@@ -50,6 +52,10 @@ struct session {
 void session_open(struct session *s);
 void session_start(struct session *s); /* returns once packets would be stored */
 void session_stop(struct session *s);
+
+/* restart.c: ports that must be stopped and started while the capture goes on. */
+void restart_watch(struct session *s);   /* learn of resets that drivers ask for */
+void restart_if_wanted(struct session *s);
 
 /* monitor.c: signals, clock, links, counters, until something ends the capture. */
 int monitor_block_signals(void); /* before any thread: the descriptor that session_monitor reads */

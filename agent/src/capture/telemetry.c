@@ -48,6 +48,17 @@ static int show_queue(const char *cmd, const char *params, struct rte_tel_data *
     return 0;
 }
 
+static int restart_port(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+    char *end = NULL;
+    unsigned long port = params != NULL ? strtoul(params, &end, 10) : 0;
+    if (params == NULL || end == params || port >= shown->options.n_ports)
+        return -EINVAL;
+    atomic_fetch_or(&shown->restart_wanted, 1u << port);
+    rte_tel_data_string(d, "the port will be stopped and started");
+    return 0;
+}
+
 static int show_clock(const char *cmd, const char *params, struct rte_tel_data *d)
 {
     rte_tel_data_start_dict(d);
@@ -63,5 +74,6 @@ void telemetry_register(struct session *s)
     shown = s;
     rte_telemetry_register_cmd("/nfvcap/total", show_total, "Counters of all queues together. No parameters.");
     rte_telemetry_register_cmd("/nfvcap/queue", show_queue, "Counters of one queue. Parameter: its number.");
+    rte_telemetry_register_cmd("/nfvcap/restart", restart_port, "Stop and start a port. Parameter: its place among --port.");
     rte_telemetry_register_cmd("/nfvcap/clock", show_clock, "How well the stamps follow the system clock. No parameters.");
 }
