@@ -244,3 +244,62 @@ def test_wrong_use_is_told(agent: Agent, args: list[str], words: str) -> None:
     done = agent.run("generate", *args)
     assert done.returncode == 2 and words in done.stderr and done.stdout == "", done.stderr
     assert done.stderr.count("error:") == 1
+
+
+def test_frames_left_out_on_request_are_exactly_those_that_are_missing(agent: Agent, tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    report = generate(agent, "--port", into(path), "--rate", "max", "--count", "1000", "--omit-every", "7",
+                      "--flows", "3")  # fmt: skip
+    assert (report["sent"], report["omitted"], report["refused"], report["numbered"]) == (858, 142, 0, 1000)
+    assert sum(flow["sent"] for flow in report["flows"]) == 1000
+    done = check(agent, path, "--expect", "1000", "--flows", "3")
+    assert done.numbers["missing"] == 142 and done.numbers["packets"] == 858
+    left_out = sorted(
+        seq * 3 + flow["flow"] + 1
+        for flow in done.numbers["flows"]
+        for first, last in flow["missing_ranges"]
+        for seq in range(first, last + 1)
+    )
+    assert left_out == list(range(7, 1000, 7))
+
+
+def test_a_full_port_loses_frames_as_a_wire_does(agent: Agent, tmp_path: Path) -> None:
+    """A receiver that stands still for half a second: what its ring does not take is refused and missing, to the frame."""
+    ring = f"socket={tmp_path}/memif.sock,socket-abstract=no,rsize=8"
+    out = tmp_path / "x.pcap"
+    capture = agent.start(
+        tmp_path, "--port", f"vdev:net_memif0,role=server,{ring}", "--write", str(out), *SMALL, "--engine", "write"
+    )
+    sender = subprocess.Popen(
+        [str(agent.binary), "generate", "--json", *SMALL, "--port", f"vdev:net_memif0,role=client,{ring}",
+         "--count", "20000", "--rate", "20kpps", "--when-full", "drop", "--linger", "60s"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert sender.stdout is not None
+    try:
+        while out.stat().st_size < 100 * 76:
+            time.sleep(0.01)
+        capture.send(signal.SIGSTOP)
+        time.sleep(0.4)
+        capture.send(signal.SIGCONT)
+        lines = []
+        while not lines or lines[-1] != "}\n":  # it lingers behind its report
+            lines.append(sender.stdout.readline())
+        report = json.loads("".join(lines))
+    except BaseException:
+        capture.kill()
+        sender.kill()
+        raise
+    time.sleep(0.2)
+    done = capture.stop()
+    sender.terminate()
+    assert sender.wait(30) == 0
+    assert report["refused"] >= 1000 and report["sent"] + report["refused"] == report["numbered"] == 20_000
+    assert done.total["stored"] == report["sent"]
+    found = check(agent, out, "--expect", "20000")
+    assert found.numbers["missing"] == report["refused"]
+
+
+def test_no_rate_and_frames_that_are_due_exclude_each_other(agent: Agent, tmp_path: Path) -> None:
+    done = agent.run("generate", "--port", into(tmp_path / "x"), "--count", "1", "--rate", "max", "--when-full", "drop")
+    assert done.returncode == 2 and "--rate max and --when-full drop" in done.stderr

@@ -148,7 +148,7 @@ static const char *end_of(const struct sender *s)
 
     if (s->feed_failed)
         return "file";
-    if (s->sent >= o->count)
+    if (sender_numbered(s) >= o->count)
         return "count";
     if (s->feed.rounds >= o->rounds)
         return "rounds";
@@ -183,6 +183,13 @@ static void wait_for(struct sender *s, struct discipline *discipline, pthread_t 
     pthread_join(thread, NULL);
 }
 
+/* Some links (memif) are torn down for both sides when one of them leaves: stay until the receiver is done. */
+static void linger(uint64_t ns)
+{
+    for (uint64_t left_us = ns / 1000; left_us >= TICK_US && !interrupted; left_us -= TICK_US)
+        usleep(TICK_US);
+}
+
 int command_generate(int argc, char **argv)
 {
     struct generate_options options;
@@ -215,6 +222,7 @@ int command_generate(int argc, char **argv)
     code = exit_code(&sender, end);
     (options.json ? generate_report_json : generate_report_text)(stdout, &sender, &driver, end);
     fflush(stdout);
+    linger(options.linger_ns);
     feed_close(&sender.feed);
     port_close(&port);
     eal_stop();

@@ -17,7 +17,7 @@ static uint64_t sent_of_flow(const struct sender *s, uint32_t flow)
 
     if (o->replay != NULL)
         return s->feed.next_seq[flow] - o->first;
-    return s->sent / o->n_flows + (flow < s->sent % o->n_flows);
+    return sender_numbered(s) / o->n_flows + (flow < sender_numbered(s) % o->n_flows);
 }
 
 static void put_flows(struct json *j, const struct sender *s)
@@ -34,7 +34,7 @@ static void put_flows(struct json *j, const struct sender *s)
         json_object(j, NULL);
         json_u64(j, "flow", i);
         json_u64(j, "first", o->first);
-        json_u64(j, "sent", sent);
+        json_u64(j, "sent", sent); /* what was refused and left out had numbers as well */
         json_object_end(j);
     }
     json_array_end(j);
@@ -78,6 +78,9 @@ void generate_report_json(FILE *out, const struct sender *s, const struct driver
     json_u64(&j, "sent", s->sent);
     json_u64(&j, "sent_bytes", s->sent_bytes);
     json_u64(&j, "unsent", s->unsent);
+    json_u64(&j, "refused", s->refused);
+    json_u64(&j, "omitted", s->omitted);
+    json_u64(&j, "numbered", sender_numbered(s));
     json_u64(&j, "first_ns", s->first_ns);
     json_u64(&j, "last_ns", s->last_ns);
     json_u64(&j, "duration_ns", s->last_ns - s->first_ns);
@@ -107,6 +110,9 @@ void generate_report_text(FILE *out, const struct sender *s, const struct driver
     if (seconds > 0)
         fprintf(out, " in %.6f s: %.6f Mpps", seconds, (double)(s->sent - 1) / seconds / 1e6);
     fprintf(out, "\n  ended by %s; %" PRIu64 " made but not taken by the port\n", end, s->unsent);
+    if (s->refused + s->omitted != 0)
+        fprintf(out, "  %" PRIu64 " given up because the port was full, %" PRIu64 " left out on request\n",
+                s->refused, s->omitted);
     if (s->pace.slips != 0)
         fprintf(out, "  the schedule slipped %" PRIu64 " times, by %" PRIu64 " ns altogether\n",
                 s->pace.slips, to_ns(s, s->pace.slipped_ticks));

@@ -42,6 +42,9 @@ static const char help[] =
     "  --vlan ID[,ID]      tag the frames; of two, the first is the outer one (802.1ad)\n"
     "  --dst-mac MAC  --src-mac MAC  --dst-ip ADDRESS\n"
     "  --burst N           frames handed to the driver at once at most, 1 to 64 (default 32)\n"
+    "  --when-full W       a full port: wait (default), or drop what it does not take at once, as a wire does\n"
+    "  --omit-every N      number each N-th frame but do not send it: a known loss, to test who counts\n"
+    "  --linger T          keep the port open for so long after the report, or until a signal\n"
     "  --link-mbps N       speed of the link for --rate line, where the driver does not know it\n"
     "  --cpu N             run the sending thread on this CPU\n"
     "  --huge-pages auto|require|off\n"
@@ -70,6 +73,9 @@ enum {
     SRC_MAC,
     DST_IP,
     BURST,
+    WHEN_FULL,
+    OMIT_EVERY,
+    LINGER,
     LINK_MBPS,
     CPU,
     HUGE_PAGES,
@@ -93,6 +99,9 @@ static const struct option options[] = {
     {"src-mac", required_argument, NULL, SRC_MAC},
     {"dst-ip", required_argument, NULL, DST_IP},
     {"burst", required_argument, NULL, BURST},
+    {"when-full", required_argument, NULL, WHEN_FULL},
+    {"omit-every", required_argument, NULL, OMIT_EVERY},
+    {"linger", required_argument, NULL, LINGER},
     {"link-mbps", required_argument, NULL, LINK_MBPS},
     {"cpu", required_argument, NULL, CPU},
     {"huge-pages", required_argument, NULL, HUGE_PAGES},
@@ -210,6 +219,22 @@ static bool parse_traffic(struct generate_options *o, int option, uint64_t *seed
     }
 }
 
+static bool parse_when_full(const char *value)
+{
+    if (strcmp(value, "wait") != 0 && strcmp(value, "drop") != 0)
+        wrong("when-full", value, "wait or drop");
+    return strcmp(value, "drop") == 0;
+}
+
+static uint64_t parse_time(const char *option, const char *value)
+{
+    uint64_t ns;
+
+    if (!parse_duration(value, &ns) || ns == 0)
+        wrong(option, value, "a duration is 10, 10s, 500ms, 2m");
+    return ns;
+}
+
 static void parse_other(struct generate_options *o, int option)
 {
     const char *why;
@@ -231,11 +256,19 @@ static void parse_other(struct generate_options *o, int option)
         o->count = number("count", optarg, 1, UINT64_MAX / 2);
         break;
     case DURATION:
-        if (!parse_duration(optarg, &o->duration_ns) || o->duration_ns == 0)
-            wrong("duration", optarg, "a duration is 10, 10s, 500ms, 2m");
+        o->duration_ns = parse_time("duration", optarg);
         break;
     case BURST:
         o->burst = (unsigned)number("burst", optarg, 1, BURST_MAX);
+        break;
+    case WHEN_FULL:
+        o->drop_when_full = parse_when_full(optarg);
+        break;
+    case OMIT_EVERY:
+        o->omit_every = number("omit-every", optarg, 2, UINT64_MAX);
+        break;
+    case LINGER:
+        o->linger_ns = parse_time("linger", optarg);
         break;
     case LINK_MBPS:
         o->link_mbps = (uint32_t)number("link-mbps", optarg, 1, 1000000);
@@ -266,6 +299,9 @@ static void finish(struct generate_options *o, uint64_t seed)
         die(EXIT_USAGE, "no port to send from", NULL, "--port SPEC, for instance --port af_packet:eth1");
     if (o->replay != NULL && o->sizes_text != NULL)
         die(EXIT_USAGE, "--size and --replay exclude each other", NULL, "leave one of them out");
+    if (o->drop_when_full && o->rate.kind == RATE_MAX)
+        die(EXIT_USAGE, "--rate max and --when-full drop exclude each other",
+            "at no rate in particular no frame has a time at which it is due", "give a rate");
     if (o->replay == NULL && (o->renumber || o->rounds != UINT64_MAX || o->rate.kind == RATE_FILE))
         die(EXIT_USAGE, "--renumber, --rounds and --rate file are for files", NULL, "add --replay FILE");
     if (o->replay != NULL) {

@@ -25,6 +25,9 @@ struct generate_options {
     uint64_t duration_ns; /* UINT64_MAX: no limit */
     uint64_t rounds;      /* of the file; UINT64_MAX: no limit */
     unsigned burst;
+    bool drop_when_full; /* frames that the port does not take at once are given up */
+    uint64_t omit_every; /* every so manieth frame is numbered and not sent; 0: none */
+    uint64_t linger_ns;  /* keep the port for so long after the report */
     uint32_t link_mbps; /* instead of what the driver says; 0: ask it */
     int cpu;            /* of the sending thread; -1: any */
     enum huge_pages huge_pages;

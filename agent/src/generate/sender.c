@@ -58,6 +58,14 @@ static void idle(const struct sender *s, uint64_t ticks)
     nanosleep(&pause, NULL);
 }
 
+/* Is the frame that has just been made one of those that are to be left out? */
+static bool is_omitted(const struct sender *s, unsigned made)
+{
+    uint64_t every = s->options->omit_every;
+
+    return every != 0 && (sender_numbered(s) + made + 1) % every == 0;
+}
+
 /* Fills as many buffers as are due; 0 with s->feed_failed set when there is no next frame. */
 static unsigned fill(struct sender *s, struct burst *b, uint64_t now, uint64_t time_ns, uint64_t limit)
 {
@@ -88,8 +96,33 @@ static unsigned fill(struct sender *s, struct burst *b, uint64_t now, uint64_t t
         if (o->rate.kind != RATE_FILE)
             pace_took(&s->pace, b->size + FRAME_FCS_LEN);
         b->size = 0;
-        n++;
+        if (is_omitted(s, n)) {
+            s->omitted++;
+            limit--;
+        } else {
+            n++;
+        }
     }
+    return n;
+}
+
+/* Hands n frames over once: what finds no room when it is due is given up, as on a wire. */
+static unsigned hand_over_or_drop(struct sender *s, struct burst *b, unsigned n)
+{
+    unsigned done;
+
+    for (unsigned i = 0; i < n; i++)
+        s->sent_bytes += b->mbuf[i]->pkt_len;
+    done = rte_eth_tx_burst(s->port->id, 0, b->mbuf, (uint16_t)n);
+    if (done < n)
+        s->full++;
+    for (unsigned i = done; i < n; i++)
+        s->sent_bytes -= b->mbuf[i]->pkt_len;
+    rte_pktmbuf_free_bulk(b->mbuf + done, n - done);
+    s->sent += done;
+    s->refused += n - done;
+    s->bursts++;
+    s->burst_max = n > s->burst_max ? n : s->burst_max;
     return n;
 }
 
@@ -148,24 +181,25 @@ static bool refill(struct sender *s, struct burst *b)
 static bool step(struct sender *s, struct burst *b, uint64_t now, uint64_t end, struct clock_line *line,
                  uint32_t *generation)
 {
-    uint64_t left = s->options->count - s->sent;
+    uint64_t left = s->options->count - sender_numbered(s);
     uint64_t time_ns;
-    unsigned n;
+    unsigned n, done;
 
     clock_follow(s->clock, generation, line);
     time_ns = clock_line_ns(line, now) + (uint64_t)line->step_ns;
     n = fill(s, b, now, time_ns, left);
     if (n == 0)
-        return b->size != 0; /* else the feed has ended */
+        return b->size != 0; /* else the feed has ended, or the last frame was left out */
     if (s->bursts == 0)
         s->first_ns = time_ns;
     s->last_ns = time_ns;
-    if (hand_over(s, b, n, end) < n)
+    done = s->options->drop_when_full ? hand_over_or_drop(s, b, n) : hand_over(s, b, n, end);
+    if (done < n)
         return false;
     b->n_mbufs -= n;
     for (unsigned i = 0; i < b->n_mbufs; i++)
         b->mbuf[i] = b->mbuf[i + n];
-    return s->sent < s->options->count;
+    return sender_numbered(s) < s->options->count;
 }
 
 void sender_run(struct sender *s)

@@ -28,6 +28,8 @@ struct sender {
     uint64_t sent;       /* frames that the driver took */
     uint64_t sent_bytes; /* without frame check sequence */
     uint64_t unsent;     /* made and numbered, but not taken by the driver before the end */
+    uint64_t refused;    /* given up because the driver did not take them when they were due (--when-full drop) */
+    uint64_t omitted;    /* left out on request (--omit-every) */
     uint64_t bursts;
     uint64_t burst_max;
     uint64_t full;              /* calls that found the port's ring full */
@@ -35,6 +37,12 @@ struct sender {
     uint64_t first_ns, last_ns; /* of the first and of the last burst */
     bool feed_failed;
 };
+
+/* Frames that have had their turn and their number, whatever became of them. */
+static inline uint64_t sender_numbered(const struct sender *s)
+{
+    return s->sent + s->refused + s->omitted;
+}
 
 /* How large the packet buffers have to be for frames of this size (without frame check sequence). */
 uint32_t sender_room(uint32_t largest);
