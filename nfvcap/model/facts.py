@@ -197,5 +197,7 @@ class Facts(Model):
     kernel_modules: tuple[str, ...]  # loaded or built in, of those asked for (underscores)
     # Live parameters of the asked-for modules that are loaded: {"vfio_pci": {"disable_idle_d3": "N"}}
     module_parameters: dict[str, dict[str, str]] = Field(default_factory=dict)
+    # PCI address → driver that driverctl binds the device to at each boot (/etc/driverctl.d)
+    driverctl: dict[str, str] = Field(default_factory=dict)
     ledger: dict[str, Any] | None  # /var/lib/nfvcap/ledger.json
     notes: tuple[str, ...]  # what could not be read, in words

@@ -40,6 +40,7 @@ def plan_host(host: str, intent: Intent, facts: Facts) -> HostPlan:
     cmdline.check_loader(args, facts, misfits)
     iommu.check(ports, facts, args, misfits)
     iommu.check_groups(ports, facts, misfits)
+    vfs.check_driverctl(ports, facts, misfits)
     desired = Desired(
         kernel_args=args,
         hugepages=pools,

@@ -120,6 +120,26 @@ def _usable(entry: PfIntent, nic: Nic, misfits: Misfits) -> bool:
     return False
 
 
+def check_driverctl(ports: dict[str, Port], facts: Facts, misfits: Misfits) -> None:
+    """Refuse what driverctl would undo at the next boot; a record that says the same as the plan is welcome."""
+    for port in ports.values():
+        # A port's driver is nobody's wish: it has to keep the one that makes its VFs now.
+        wanted = {port.address: (port.label, port.nic.driver or "")}
+        for index in range(port.intent.vfs):
+            wanted[vf_address(port.nic, index)] = (f"VF {index} of {port.label}", port.driver_of(index))
+        for address, (label, driver) in wanted.items():
+            kept = facts.driverctl.get(address)
+            if kept is not None and kept != driver:
+                misfits.add(
+                    "NFV-PLAN-061",
+                    f"driverctl gives {label} to {kept} at each boot, the plan needs"
+                    f" {driver or 'the driver that the kernel chooses'}",
+                    f"/etc/driverctl.d/pci-{address}",
+                    f"driverctl unset-override {address}"
+                    + ("" if address == port.address else f", or ask for driver: {kept} in the inventory"),
+                )
+
+
 def take_vfs(guest: str, port: Port, count: int) -> tuple[str, ...]:
     """Give the guest the first free VFs of the port; the caller has checked that there are enough."""
     chosen = port.free_vfs()[:count]

@@ -10,11 +10,21 @@ from typing import Any
 from .nfvcap_machine import Machine
 
 _MOST_TEXT = 64 << 10
+# Where driverctl keeps the overrides that it re-applies at boot, one file per device.
+DRIVERCTL = "/etc/driverctl.d"
 
 
 def read_files(machine: Machine, paths: list[str]) -> dict[str, dict[str, Any] | None]:
     """The asked-for files; None for those that are not there. A file that cannot be read is a problem, and None."""
     return {path: _file(machine, path) for path in paths}
+
+
+def read_overrides(machine: Machine) -> dict[str, str]:
+    """PCI address → driver of each record that driverctl re-applies at boot."""
+    prefix = "pci-"
+    found = {name[len(prefix) :]: machine.value(f"{DRIVERCTL}/{name}") for name in machine.listdir(DRIVERCTL)
+             if name.startswith(prefix)}  # fmt: skip
+    return {address: driver for address, driver in found.items() if driver is not None}
 
 
 def _file(machine: Machine, path: str) -> dict[str, Any] | None:

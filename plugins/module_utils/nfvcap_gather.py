@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from .nfvcap_bootloader import read_cmdline
-from .nfvcap_documents import read_files, read_json
+from .nfvcap_documents import read_files, read_json, read_overrides
 from .nfvcap_guests import read_guests
 from .nfvcap_installed import read_modules, read_packages, read_units
 from .nfvcap_iommu import read_iommu
@@ -46,6 +46,7 @@ def gather(
         "files": read_files(machine, files),
         "kernel_modules": modules,
         "module_parameters": parameters,
+        "driverctl": read_overrides(machine),
         "ledger": read_json(machine, LEDGER),
     }
     return {**facts, "notes": machine.problems}

@@ -356,3 +356,13 @@ def test_lists_and_masks_are_read_back(numbers: set[int]) -> None:
 def test_lists_are_read_or_refused(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert parse_list(text) == sorted(set(parse_list(text)))
+
+
+def test_records_of_driverctl_are_told_by_address(tmp_path: Path) -> None:
+    machine = PlantedMachine(tmp_path)
+    assert machine.facts().driverctl == {}
+    folder = tmp_path / "etc/driverctl.d"
+    folder.mkdir(parents=True)
+    (folder / "pci-0000:81:10.0").write_text("vfio-pci\n")
+    (folder / "vmbus-1234").write_text("uio_hv_generic\n")
+    assert machine.facts().driverctl == {"0000:81:10.0": "vfio-pci"}

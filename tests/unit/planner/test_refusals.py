@@ -313,3 +313,37 @@ def test_one_misfit_keeps_its_own_id_and_nothing_is_said_twice() -> None:
     spec = MachineSpec(ports=[PortSpec("0000:01:00.0", name="eth7", total_vfs=2)])
     error = refusal({"pfs": [{"pf": "eth7", "vfs": 3}]}, document(spec))
     assert str(error).startswith("host1: 0000:01:00.0 can have 2 VFs, 3 are wanted: 1 too many [NFV-PLAN-015]")
+
+
+VF0 = "0000:81:10.0"  # of PORT1, by its offset and stride
+
+
+@pytest.mark.parametrize(
+    ("address", "kept", "wanted", "said"),
+    [
+        (VF0, "igbvf", "vfio-pci", "driverctl gives VF 0 of 0000:81:00.0 (enp129s0) to igbvf at each boot"),
+        (VF0, "vfio-pci", "kernel", "the plan needs the driver that the kernel chooses"),
+        (PORT1, "vfio-pci", "kernel", "driverctl gives 0000:81:00.0 (enp129s0) to vfio-pci at each boot, the plan needs igb"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("made", [True, False], ids=["VFs exist", "VFs are yet to be made"])
+def test_what_driverctl_would_undo_at_boot_is_seen_in_the_plan(
+    address: str, kept: str, wanted: str, said: str, made: bool
+) -> None:
+    raw = {"pfs": [{"pf": PORT1, "vfs": 2, "driver": wanted}]}
+    facts = document(lab_spec())
+    if made:
+        settled = Facts.model_validate(facts)
+        facts = apply_plan(settled, plan_host("host1", Intent.model_validate(raw), settled)).model_dump(by_alias=True)
+    error = refusal(raw, facts | {"driverctl": {address: kept}})
+    assert error.code == "NFV-PLAN-061"
+    assert said in error.what
+    assert error.why == f"/etc/driverctl.d/pci-{address}"
+    assert f"driverctl unset-override {address}" in error.fix
+
+
+def test_driverctl_may_say_the_same_or_speak_of_others() -> None:
+    raw = {"pfs": [{"pf": PORT1, "vfs": 2, "driver": "vfio-pci"}]}
+    agreeing = {VF0: "vfio-pci", PORT1: "igb", PORT0: "vfio-pci", "0000:81:10.4": "igbvf"}
+    facts = Facts.model_validate(document(lab_spec()) | {"driverctl": agreeing})
+    assert plan_host("host1", Intent.model_validate(raw), facts).changes
