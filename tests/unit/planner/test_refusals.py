@@ -323,7 +323,8 @@ VF0 = "0000:81:10.0"  # of PORT1, by its offset and stride
     [
         (VF0, "igbvf", "vfio-pci", "driverctl gives VF 0 of 0000:81:00.0 (enp129s0) to igbvf at each boot"),
         (VF0, "vfio-pci", "kernel", "the plan needs the driver that the kernel chooses"),
-        (PORT1, "vfio-pci", "kernel", "driverctl gives 0000:81:00.0 (enp129s0) to vfio-pci at each boot, the plan needs igb"),
+        (PORT1, "vfio-pci", "kernel", "driverctl gives 0000:81:00.0 (enp129s0) to vfio-pci at each boot, "
+         "the plan needs igb"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("made", [True, False], ids=["VFs exist", "VFs are yet to be made"])
