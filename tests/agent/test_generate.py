@@ -264,7 +264,7 @@ def test_frames_left_out_on_request_are_exactly_those_that_are_missing(agent: Ag
 
 
 def test_a_full_port_loses_frames_as_a_wire_does(agent: Agent, tmp_path: Path) -> None:
-    """A receiver that stands still for half a second: what its ring does not take is refused and missing, to the frame."""
+    """While a receiver stands still, what its ring does not take is refused and missing, to the frame."""
     ring = f"socket={tmp_path}/memif.sock,socket-abstract=no,rsize=8"
     out = tmp_path / "x.pcap"
     capture = agent.start(
