@@ -1,52 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the capture agent for the tests, outside the checkout."""
+"""Builds of the capture agent for the tests: what nfvcap.agent.build makes, skipped where the tools are missing."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import os
 import shutil
-import subprocess
+from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-BUILD_TIMEOUT_S = 1500
+from nfvcap.agent import build
+from nfvcap.agent.build import Variant
+from nfvcap.errors import NfvcapError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-def build_dir(agent_source: Path, variant: str = "") -> Path:
-    """Where the build of this checkout lives: in the user's cache, one directory per checkout and variant."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    key = hashlib.sha256(str(agent_source).encode()).hexdigest()[:8]
-    return cache / "nfvcap" / f"agent-build-{key}{variant}"
+@contextmanager
+def skipping() -> Iterator[None]:
+    """A machine that cannot build skips; a build that fails is a failure."""
+    try:
+        yield
+    except NfvcapError as error:
+        if error.code == "NFV-AGENT-001":
+            pytest.skip(str(error))
+        raise
 
 
-def build_agent(agent_source: Path, copy_to: Path, variant: str = "", options: tuple[str, ...] = ()) -> Path:
-    """Configure (once) and build; returns a copy of the program. Skips where the tools are missing.
-
-    NFVCAP_TEST_AGENT names a program that is to be tested instead, for instance one built with a sanitizer.
-    """
-    if "NFVCAP_TEST_AGENT" in os.environ:
-        return Path(os.environ["NFVCAP_TEST_AGENT"])
-    for tool in ("meson", "ninja", "cc", "pkg-config"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed, the capture agent cannot be built")
-    if subprocess.run(["pkg-config", "--exists", "libdpdk"]).returncode != 0:
-        pytest.skip("libdpdk-dev is not installed, the capture agent cannot be built")
-    build = build_dir(agent_source, variant)
-    build.parent.mkdir(parents=True, exist_ok=True)
-    with (build.parent / f"{build.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs at once: the second one waits
-        if not (build / "build.ninja").exists():
-            shutil.rmtree(build, ignore_errors=True)
-            run(["meson", "setup", *options, str(build), str(agent_source)])
-        run(["ninja", "-C", str(build)])
-        return Path(shutil.copy2(build / "src" / "nfvcap-agent", copy_to))
+def build_variant(source: Path, variant: Variant) -> Path:
+    """The program, built in another way."""
+    with skipping():
+        return build.build_agent(source, variant)
 
 
-def run(command: list[str]) -> None:
-    """Run a build step; the whole output is the message when it fails."""
-    nice = ["nice", "-n", "5"] if shutil.which("nice") else []
-    done = subprocess.run([*nice, *command], capture_output=True, text=True, timeout=BUILD_TIMEOUT_S)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}"
+@contextmanager
+def built(source: Path, variant: Variant, targets: Sequence[str]) -> Iterator[Path]:
+    """The build directory with these targets made."""
+    if shutil.which(variant.compiler) is None:
+        pytest.skip(f"{variant.compiler} is not installed")
+    with skipping(), build.built(source, variant, targets) as work:
+        yield work

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.build import build_agent
+from nfvcap.agent.build import locate
+from tests.agent.build import skipping
 from tests.agent.support import Agent
 
 HUGE_PAGES = Path("/proc/sys/vm/nr_hugepages")
@@ -23,9 +24,10 @@ def agent_source(top: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def agent_binary(agent_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program, freshly built; a copy, which another test run that builds does not touch."""
-    return build_agent(agent_source, tmp_path_factory.mktemp("agent"))
+def agent_binary() -> Path:
+    """The program of this checkout, built where the cache has none; NFVCAP_AGENT names another one to be tested."""
+    with skipping():
+        return locate()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.build import build_agent
+from nfvcap.agent.build import Variant
+from tests.agent.build import build_variant
 
 pytestmark = pytest.mark.soak
 
@@ -26,10 +27,9 @@ OPTIONS = {
 
 
 @pytest.fixture
-def build(request: pytest.FixtureRequest, agent_source: Path, tmp_path: Path) -> Path:
-    variant = str(request.param)
-    options = (*VARIANTS[variant], "-Dbuildtype=debugoptimized", "-Db_lundef=false")
-    return build_agent(agent_source, tmp_path, f"-{variant}", options)
+def build(request: pytest.FixtureRequest, agent_source: Path) -> Path:
+    options = (*VARIANTS[request.param], "-Dbuildtype=debugoptimized", "-Db_lundef=false")
+    return build_variant(agent_source, Variant(request.param, options, strip=False))
 
 
 @pytest.mark.parametrize("build", ["asan"], indirect=True)
@@ -38,7 +38,7 @@ def test_files_storms_and_control_under_address_and_undefined(build: Path) -> No
     names = ("test_capture_files.py", "test_capture_storms.py", "test_capture_control.py")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "not soak", *(str(here / name) for name in names)],
-        env={**os.environ, **OPTIONS, "NFVCAP_TEST_AGENT": str(build)},
+        env={**os.environ, **OPTIONS, "NFVCAP_AGENT": str(build)},
         capture_output=True,
         text=True,
         cwd=here.parents[1],

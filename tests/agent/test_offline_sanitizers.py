@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.agent.build import build_dir, run
+from nfvcap.agent.build import Variant
+from tests.agent.build import built
 from tests.agent.captures import FORMS, check, numbered, pcap, write
 from tests.agent.support import Agent
 
@@ -35,18 +34,8 @@ LEAKS_TOO = {**ENVIRONMENT, "ASAN_OPTIONS": "detect_leaks=1"}
 @pytest.fixture(scope="module")
 def fuzz_build(agent_source: Path) -> Path:
     """A clang build with sanitizers, of what needs no DPDK."""
-    for tool in ("clang", "meson", "ninja"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-    build = build_dir(agent_source, "-fuzz")
-    build.parent.mkdir(parents=True, exist_ok=True)
-    with (build.parent / f"{build.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (build / "build.ninja").exists():
-            shutil.rmtree(build, ignore_errors=True)
-            run(["env", "CC=clang", "meson", "setup", "-Dfuzz=true", str(build), str(agent_source)])
-        run(["ninja", "-C", str(build), *TARGETS])
-    return build / "fuzz"
+    with built(agent_source, Variant("fuzz", ("-Dfuzz=true",), compiler="clang"), TARGETS) as work:
+        return work / "fuzz"
 
 
 class Sanitized(Agent):
