@@ -105,6 +105,9 @@ class GenerateOptions:
     dst_mac: str | None = None
     src_mac: str | None = None
     burst: int | None = None
+    when_full: str | None = None  # "wait" or "drop"
+    omit_every: int | None = None
+    linger_s: float | None = None
     link_mbps: int | None = None
     cpu: int | None = None
     huge_pages: str | None = None
@@ -128,6 +131,9 @@ class GenerateOptions:
             "dst-mac": self.dst_mac,
             "src-mac": self.src_mac,
             "burst": self.burst,
+            "when-full": self.when_full,
+            "omit-every": self.omit_every,
+            "linger": _seconds(self.linger_s),
             "link-mbps": self.link_mbps,
             "cpu": self.cpu,
             "huge-pages": self.huge_pages,

@@ -173,6 +173,9 @@ class GenerateReport(Report):
     sent: int
     sent_bytes: int
     unsent: int
+    refused: int  # given up because the port was full (when_full="drop")
+    omitted: int  # left out on request (omit_every)
+    numbered: int  # sent + refused + omitted
     first_ns: int
     last_ns: int
     duration_ns: int
