@@ -39,6 +39,15 @@ def read_guests(machine: Machine) -> list[dict[str, Any]]:
     return [found[name] for name in sorted(found)]
 
 
+def devices_of_guests(machine: Machine) -> dict[str, set[str]]:
+    """UUID → PCI addresses of the devices that a guest has now or is to have at its next start."""
+    found: dict[str, set[str]] = {}
+    running = [status.find("domain") for status in _trees(machine, _RUNNING) if _alive(machine, status)]
+    for domain in [*_trees(machine, _DEFINED), *(domain for domain in running if domain is not None)]:
+        found.setdefault(domain.findtext("uuid", ""), set()).update(_hostdevs(domain))
+    return found
+
+
 def _trees(machine: Machine, folder: str) -> list[ElementTree.Element]:
     trees = []
     for name in machine.listdir(folder):

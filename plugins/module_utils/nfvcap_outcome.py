@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a changing module did, or in check mode would do; and the few lines that all those modules share."""
+"""What a changing module did, or in check mode would do."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from .nfvcap_failure import Failure
-from .nfvcap_host import Host
-from .nfvcap_lock import HostLock
 
 
 class Outcome:
@@ -62,23 +59,3 @@ def unforeseen(error: OSError) -> Failure:
         "a file could not be read or written in the middle of a change",
         "see `dmesg` on the host, mend it, then run again: what is done is not done twice",
     )
-
-
-def conclude(module: Any, name: str, work: Callable[[Host, Outcome, bool], None]) -> None:
-    """Run ``work(host, outcome, check)`` under the host's lock and end the Ansible module with its outcome.
-
-    Args:
-        module: the AnsibleModule; its parameter ``root`` says where the host's tree is.
-        name: who holds the lock, for people.
-    """
-    host, outcome = Host(module.params["root"]), Outcome()
-    try:
-        if module.check_mode:
-            work(host, outcome, True)
-        else:
-            with HostLock(host, name):
-                work(host, outcome, False)
-    except (Failure, OSError) as error:
-        failure = error if isinstance(error, Failure) else unforeseen(error)
-        module.fail_json(msg=str(failure), nfvcap_error=failure.as_dict(), changed=outcome.begun)
-    module.exit_json(**outcome.result())

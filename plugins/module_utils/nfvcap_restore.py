@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .nfvcap_attachment import entries as attachments
+from .nfvcap_attachment import words
 from .nfvcap_failure import Failure
 from .nfvcap_host import Host
 from .nfvcap_hostfile import restore_file
@@ -30,9 +32,11 @@ def restore_state(host: Host, may_remove_packages: bool, outcome: Outcome, check
         may_remove_packages: packages that came by us go, too; otherwise they are only listed (``left_packages``).
 
     Raises:
-        Failure: what restoring an entry raises; the entries before it are restored and gone from the ledger.
+        Failure: NFV-ATTACH-017 VFs are attached to guests; what restoring an entry raises; the
+            entries before it are restored and gone from the ledger.
     """
     ledger = Ledger(host)
+    _refuse_attached(ledger)
     outcome.extra.update(reboot_required=False, left_packages=[])
     entries = [(entry_id, ledger.entry(entry_id) or {}) for entry_id in reversed(ledger.ids())]
     packages = [entry_id.split(":", 1)[1] for entry_id, entry in entries if entry["kind"] == "package"]
@@ -60,6 +64,19 @@ def restore_state(host: Host, may_remove_packages: bool, outcome: Outcome, check
     if may_remove_packages:
         outcome.extra["left_packages"] = remove_packages(host, packages)
     outcome.notes += [f"{path} stays: it is not ours" for path in ledger.delete()]
+
+
+def _refuse_attached(ledger: Ledger) -> None:
+    """Guests are not interrupted by the way back: whoever owns them gives their VFs back first."""
+    attached = [entry for _, entry in attachments(ledger)]
+    if attached:
+        raise Failure(
+            "NFV-ATTACH-017",
+            "this host is not taken back while VFs are attached to guests",
+            "; ".join(words(entry) for entry in attached),
+            " and ".join(f"`nfvcap detach-vf {entry['guest']['name']} --vf {entry['address']}`" for entry in attached)
+            + ", then run again",
+        )
 
 
 def _restore(host: Host, ledger: Ledger, entry_id: str, entry: dict[str, Any]) -> str | None:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from .nfvcap_attached import attached_vfs, with_attachments
 from .nfvcap_driver import DEFAULT, VFIO, bind, refuse_without_vfio, reload
 from .nfvcap_driver import refuse as refuse_binding
 from .nfvcap_failure import Failure
@@ -56,8 +57,9 @@ def set_pfs(
     """
     nics, ledger = read_pfs(host), Ledger(host)
     todo = []
-    for pf in pfs:
-        refuse(host, nics, pf.address, pf.num_vfs, protected)
+    for plain in pfs:
+        refuse(host, nics, plain.address, plain.num_vfs, protected)
+        pf = replace(plain, vfs=with_attachments(ledger, plain.address, plain.vfs, nics[plain.address]))
         if any(vf.index >= pf.num_vfs for vf in pf.vfs):
             raise Failure(
                 "NFV-SRIOV-011",
@@ -67,6 +69,7 @@ def set_pfs(
             )
         changes = compare(pf, nics[pf.address], ledger)
         _refuse_in_use(pf, nics[pf.address], changes)
+        _refuse_attached(pf, nics[pf.address], ledger)
         for change_id, before, after in changes:
             outcome.add(change_id, before, after)
         if changes:
@@ -138,6 +141,18 @@ def _refuse_in_use(pf: PfWanted, nic: dict[str, Any], changes: list[tuple[str, A
             f"VF {vf['index']} ({vf['address']}) is in use by {user}",
             f"stop {user} or take the VF from it, then run again",
         )
+
+
+def _refuse_attached(pf: PfWanted, nic: dict[str, Any], ledger: Ledger) -> None:
+    """A guest that is off counts on its VF, too. At boot there are no VFs yet, and none is taken away."""
+    for index, entry in attached_vfs(ledger, pf.address).items():
+        if 0 < number(nic) != pf.num_vfs:
+            raise Failure(
+                "NFV-SRIOV-005",
+                f"the number of VFs of {pf.address} cannot change from {number(nic)} to {pf.num_vfs}",
+                f"VF {index} ({entry['address']}) is attached to the guest {entry['guest']['name']}",
+                f"`nfvcap detach-vf {entry['guest']['name']} --vf {entry['address']}`, then run again",
+            )
 
 
 def user_of(vf: dict[str, Any]) -> str | None:

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.nfvcap_conclude import conclude
 from ansible.module_utils.nfvcap_host import Host
 from ansible.module_utils.nfvcap_modules import set_modules
-from ansible.module_utils.nfvcap_outcome import Outcome, conclude
+from ansible.module_utils.nfvcap_outcome import Outcome
 
 DOCUMENTATION = r"""
 module: nfvcap_modules

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.nfvcap_conclude import conclude
 from ansible.module_utils.nfvcap_host import Host
-from ansible.module_utils.nfvcap_outcome import Outcome, conclude
+from ansible.module_utils.nfvcap_outcome import Outcome
 from ansible.module_utils.nfvcap_pfspec import PF, as_pfs
 from ansible.module_utils.nfvcap_sriov import set_pfs
 

@@ -188,7 +188,11 @@ class FakeCard:
                 vf["rate"][word[:6]] = int(value)
             else:
                 vf["link_state"] = value
+        self.changed()
         return None
+
+    def changed(self) -> None:
+        """Called whenever an attribute of a VF has changed; a test that survives its process keeps them on disk."""
 
     # What other people do.
 
