@@ -82,6 +82,7 @@ _SECTIONS = {
     "nfvcap.guests.NAME": "GuestIntent",
     "nfvcap.iommu": "IommuIntent",
     "nfvcap.vfio": "VfioIntent",
+    "nfvcap.mirror": "MirrorIntent",
 }
 
 

@@ -98,6 +98,19 @@ class GuestIntent(IntentModel):
         return self.vfs if self.vfs is not None else int(self.pf is not None)
 
 
+class MirrorIntent(IntentModel):
+    """Consent to what copying frames may need beyond the documented interfaces of drivers."""
+
+    registers: bool = Field(
+        default=False,
+        description="allow writing mirror registers of igb and ixgbe cards behind their driver; adds iomem=relaxed to"
+        " the kernel arguments, and is never done under lockdown",
+    )
+    promisc: bool = Field(
+        default=False, description="allow a trusted promiscuous VF, which sees the frames of all VFs of its port"
+    )
+
+
 class VfioIntent(IntentModel):
     options: dict[kind.OptionName, kind.OptionValue] = Field(default={}, description="options of vfio-pci")
 
@@ -132,6 +145,7 @@ class Intent(IntentModel):
     pfs: tuple[PfIntent, ...] = Field(default=(), description="ports that hand out VFs")
     guests: dict[kind.GuestName, GuestIntent] = Field(default={}, description="guests to place, by name")
     vfio: VfioIntent = Field(default=VfioIntent(), description="user-space drivers")
+    mirror: MirrorIntent = Field(default=MirrorIntent(), description="consent to ways of copying guests' frames")
     kvm: bool | None = Field(
         default=None, description="install and start libvirt and QEMU; default: when there are guests"
     )

@@ -31,7 +31,7 @@ class KernelArg(Model):
 
     key: str
     value: str | None
-    feature: Literal["iommu", "hugepages", "cpu_isolation", "extra"]
+    feature: Literal["iommu", "hugepages", "cpu_isolation", "mirror", "extra"]
 
     @property
     def token(self) -> str:

@@ -140,6 +140,25 @@ def _isolation_args(cpus: Cpus, reasons: Reasons) -> list[KernelArg]:
     ]
 
 
+def _mirror_args(intent: Intent, facts: Facts, misfits: Misfits, reasons: Reasons) -> list[KernelArg]:
+    if not intent.mirror.registers:
+        return []
+    if facts.security.lockdown not in (None, "none"):
+        misfits.add(
+            "NFV-PLAN-054",
+            f"registers of cards cannot be written: the kernel is locked down ({facts.security.lockdown})",
+            "lockdown keeps even root from the memory of devices, and iomem=relaxed does not change that",
+            "take `mirror: {registers: true}` out of the inventory, or boot without lockdown (comes with Secure Boot)",
+        )
+        return []
+    reasons.add(
+        "kernel_args.iomem",
+        "iomem=relaxed: a kernel built with CONFIG_IO_STRICT_DEVMEM otherwise keeps the registers of a card with a"
+        " driver from every program, and the inventory allows mirror rules to be written there.",
+    )
+    return [KernelArg(key="iomem", value="relaxed", feature="mirror")]
+
+
 def kernel_args(
     intent: Intent,
     facts: Facts,
@@ -152,7 +171,7 @@ def kernel_args(
 ) -> tuple[KernelArg, ...]:
     """The kernel arguments that the plan wants, in the order in which they are written."""
     args = _iommu_args(intent, facts, misfits, reasons) if iommu else []
-    args += _page_args(pools, reasons) + _isolation_args(cpus, reasons)
+    args += _page_args(pools, reasons) + _isolation_args(cpus, reasons) + _mirror_args(intent, facts, misfits, reasons)
     for token in intent.kernel_args:
         key, equals, value = token.partition("=")
         args.append(KernelArg(key=key, value=value if equals else None, feature="extra"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from nfvcap.model.facts import Facts, Nic, Vf
 from nfvcap.model.plan import Change, Desired, Disruption, PfTarget, VfTarget
+from nfvcap.planner.lent import lent_addresses
 from nfvcap.planner.misfits import Misfits
 from nfvcap.planner.vfs import SPOOFCHK_BY_DEFAULT, VFIO
 
@@ -29,9 +30,10 @@ def pf_changes(desired: Desired, facts: Facts, misfits: Misfits) -> tuple[Change
     """First all ports, then all attributes, then all drivers: the order of the roles."""
     nics = {nic.address: nic for nic in facts.nics}
     pairs = [(pf, nics[pf.address]) for pf in desired.pfs]
+    lent = lent_addresses(facts.ledger)
     return (
         *(change for pf, nic in pairs for change in _pf(pf, nic, misfits)),
-        *(change for pf, nic in pairs for change in _attributes(pf, nic, misfits)),
+        *(change for pf, nic in pairs for change in _attributes(pf, nic, lent, misfits)),
         *(change for pf, nic in pairs for change in _drivers(pf, nic, misfits)),
     )
 
@@ -107,12 +109,14 @@ def _fresh(name: str, nic: Nic) -> Any:
     return KERNEL_DEFAULTS.get(name)
 
 
-def _attributes(pf: PfTarget, nic: Nic, misfits: Misfits) -> Iterator[Change]:
+def _attributes(pf: PfTarget, nic: Nic, lent: frozenset[tuple[str, int]], misfits: Misfits) -> Iterator[Change]:
     existing = _existing(pf, nic)
     for target in pf.vfs:
         vf = existing.get(target.index)
         for name in ATTRIBUTES:
-            wanted = getattr(target, name)
+            # While a mirror rule lends a monitor the watched VF's address, its own one waits in the host's ledger.
+            is_lent = vf is not None and name == "mac" and (pf.address, target.index) in lent
+            wanted = None if is_lent else getattr(target, name)
             reported = getattr(vf, name) if vf else _fresh(name, nic)
             if satisfied(name, reported, wanted):
                 continue

@@ -18,6 +18,8 @@ from .nfvcap_hugepages import restore_pool
 from .nfvcap_kernelargs import ENTRY as KERNEL_ARGS
 from .nfvcap_kernelargs import restore_kernel_args
 from .nfvcap_ledger import DIRECTORY, Ledger
+from .nfvcap_mirror import remove_rule
+from .nfvcap_mirror_rule import rule_from
 from .nfvcap_modules import restore_module
 from .nfvcap_outcome import Outcome
 from .nfvcap_packages import remove_packages
@@ -82,7 +84,9 @@ def _refuse_attached(ledger: Ledger) -> None:
 def _restore(host: Host, ledger: Ledger, entry_id: str, entry: dict[str, Any]) -> str | None:
     """One entry; returns what could not be restored without being a failure."""
     kind, before, name = entry["kind"], entry["before"], entry_id.split(":", 1)[-1]
-    if kind == "file":
+    if kind == "mirror":
+        remove_rule(host, ledger, rule_from(entry["rule"]), "the host is deprovisioned")
+    elif kind == "file":
         try:
             restore_file(host, name, before)
         except OSError as error:

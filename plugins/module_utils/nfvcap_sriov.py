@@ -95,7 +95,7 @@ def compare(pf: PfWanted, nic: dict[str, Any], ledger: Ledger) -> list[tuple[str
     if number(nic) != pf.num_vfs:
         found.append((f"pf:{pf.address}:num_vfs", number(nic), pf.num_vfs))
     reported = {vf["index"]: vf for vf in sriov["vfs"]}
-    for vf in pf.vfs:
+    for vf in _without_lent(pf, ledger):
         prefix = f"vf:{pf.address}:{vf.index}"
         if number(nic) != pf.num_vfs:
             found += [(f"{prefix}:{_short(name)}", None, value) for name, value in special(vf).items()]
@@ -104,6 +104,13 @@ def compare(pf: PfWanted, nic: dict[str, Any], ledger: Ledger) -> list[tuple[str
             differences = differing(vf, reported[vf.index])
             found += [(f"{prefix}:{_short(name)}", have, want) for name, (have, want) in differences.items()]
     return found
+
+
+def _without_lent(pf: PfWanted, ledger: Ledger) -> list[VfWanted]:
+    """The wanted VFs; one whose address a mirror rule has lent keeps it, and gets its own back from that rule."""
+    rules = [(ledger.entry(entry_id) or {})["rule"] for entry_id in ledger.ids() if entry_id.startswith("mirror:")]
+    lent = {rule["monitor"]["index"] for rule in rules if rule["backend"] == "igbmac" and rule["pf"] == pf.address}
+    return [replace(vf, mac=None) if vf.index in lent else vf for vf in pf.vfs]
 
 
 def number(nic: dict[str, Any]) -> int:
@@ -195,7 +202,7 @@ def _apply(host: Host, pf: PfWanted, nic: dict[str, Any], ledger: Ledger, timeou
         return
     set_autoprobe(host, pf.address, autoprobe)
     reported = {vf["index"]: vf for vf in nic["sriov"]["vfs"]}
-    for vf in pf.vfs:
+    for vf in _without_lent(pf, ledger):
         differences = differing(vf, reported[vf.index])
         set_attributes(host, pf.address, vf, reported[vf.index])
         if "mac" in differences:

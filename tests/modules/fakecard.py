@@ -158,7 +158,7 @@ class FakeCard:
     # What `ip` does.
 
     def _ip(self, words: list[str]) -> Completed | str:
-        if words[:2] == ["ip", "-j"] and "address" in words:
+        if words[:2] == ["ip", "-j"] and ("address" in words or words[3:5] == ["link", "show"]):
             flags = ["BROADCAST", "UP", "LOWER_UP"] if self.up else ["BROADCAST"]
             pf = {"ifname": self.name, "flags": flags, "mtu": 1500, "vfinfo_list": list(self.vfs.values())}
             return json.dumps([pf, *self.extra_links])

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from nfvcap.apply.reference import ROLES, markdown
+from nfvcap.apply.reference import OTHER_ROLES, ROLES, markdown
 
 CHANGING = {
     "apt", "blockinfile", "command", "copy", "dnf", "expect", "file", "get_url", "lineinfile", "modprobe", "package",
@@ -45,7 +45,7 @@ def test_every_role_of_host_provisioning_is_on_the_page(top: Path) -> None:
     assert re.findall(r"import_role:\n\s+name: (\w+)", provision) == list(ROLES)
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", [*ROLES, *OTHER_ROLES])
 def test_every_role_has_specs_a_page_and_defaults_that_agree(top: Path, role: str) -> None:
     folder = top / "roles" / role
     specs = yaml.safe_load((folder / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]
@@ -69,9 +69,10 @@ def test_roles_do_no_arithmetic_and_decide_nothing(top: Path) -> None:
             assert not re.search(r"[\w)] [-*/%] [\w(]|\bif\b|\bnot\b", expression), f"{path}: {expression}"
 
 
-def test_what_runs_at_boot_is_complete_and_nothing_more(top: Path) -> None:
+@pytest.mark.parametrize(("role", "program"), [("persistence", "nfvcap_boot"), ("mirror", "nfvcap_keeper")])
+def test_what_runs_without_ansible_is_complete_and_nothing_more(top: Path, role: str, program: str) -> None:
     folder = top / "plugins/module_utils"
-    todo, needed = ["nfvcap_boot"], set[str]()
+    todo, needed = [program], set[str]()
     while todo:
         name = todo.pop()
         if name in needed:
@@ -80,7 +81,7 @@ def test_what_runs_at_boot_is_complete_and_nothing_more(top: Path) -> None:
         for node in ast.walk(ast.parse((folder / f"{name}.py").read_text())):
             if isinstance(node, ast.ImportFrom) and node.level:
                 todo.append(node.module or "")
-    listed = yaml.safe_load((top / "roles/persistence/vars/main.yml").read_text())["persistence_modules"]
+    listed = yaml.safe_load((top / f"roles/{role}/vars/main.yml").read_text())[f"{role}_modules"]
     assert listed == sorted(f"{name}.py" for name in needed)
 
 
@@ -97,6 +98,26 @@ def test_what_runs_at_boot_starts_without_ansible_and_outside_the_checkout(top: 
     )
     assert (done.returncode, done.stdout) == (2, "usage: nfvcap-restore hugepages|sriov\n"), done.stderr
     assert not list(tmp_path.rglob("__pycache__")), "its directory would not be empty when nfvcap leaves"
+
+
+def test_the_keeper_starts_without_ansible_and_ends_when_there_are_no_rules(top: Path, tmp_path: Path) -> None:
+    (tmp_path / "module_utils").mkdir()
+    for name in yaml.safe_load((top / "roles/mirror/vars/main.yml").read_text())["mirror_modules"]:
+        (tmp_path / "module_utils" / name).write_text((top / f"plugins/module_utils/{name}").read_text())
+    program = tmp_path / "nfvcap-mirror"
+    program.write_text((top / "templates/boot/nfvcap-mirror").read_text())
+    # On a machine without a ledger it has nothing to keep.
+    argv = [sys.executable, "-ISB", program]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd="/", env={})
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert not list(tmp_path.rglob("__pycache__"))
+
+
+def test_the_keeper_is_ordered_after_the_vfs_and_confined(top: Path) -> None:
+    text = (top / "templates/units/nfvcap-mirror.service").read_text()
+    for line in ("Type=exec", "Restart=on-failure", "NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=yes"):
+        assert line in text.splitlines()
+    assert re.search(r"^After=.*nfvcap-sriov.service", text, re.M) and text.count("@DIGEST@") == 1
 
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).resolve().parents[2].glob("plugins/*/nfvcap_*.py")), ids=str)

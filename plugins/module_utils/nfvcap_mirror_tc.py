@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""switchdev (mlx5, ice, nfp): filters with the action mirred on representors, in the card only.
+
+Without ``skip_sw`` the kernel takes a rule that the card cannot do, and copies nothing of what the card forwards by
+itself; so ``skip_sw`` is always set and ``in_hw`` read back. Frames to a watched VF are matched at the uplink by its
+address, frames from it at its representor.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .nfvcap_host import Host
+from .nfvcap_mirror_port import NO_ADDRESS, Port
+from .nfvcap_mirror_rule import (
+    ALL,
+    BOTH,
+    GUEST_NIC,
+    IN,
+    INTERFACE,
+    OUT,
+    UPLINK,
+    Backend,
+    Offer,
+    Refusal,
+    Request,
+    Rule,
+    kinds_of,
+)  # fmt: skip
+from .nfvcap_tcfilter import Filter, drop, drop_hooks, free_prefs, hooks_to_make, put, read
+from .nfvcap_tcfilter import lacking as filter_lacking
+
+NAME = "tc"
+POLL_S = 5.0
+DRIVERS = ("mlx5_core", "ice", "nfp")
+
+
+class Switch:
+    """Uplink and representors of a PF in switchdev mode, by what they stand for."""
+
+    def __init__(self, port: Port) -> None:
+        self.uplink = port.interface
+        self.representors: dict[int, str] = {}
+        self.addresses: dict[int, str] = {}
+        for one in port.devlink_ports():
+            if one.get("flavour") == "pcivf" and one.get("netdev"):
+                self.representors[int(one["vfnum"])] = str(one["netdev"])
+                self.addresses[int(one["vfnum"])] = str(one.get("function", {}).get("hw_addr", "")).lower()
+            elif one.get("flavour") == "physical" and one.get("netdev"):
+                self.uplink = str(one["netdev"])
+
+    def mac(self, port: Port, index: int) -> str:
+        """Address of a VF as the eswitch knows it, else as the PF does; "" for none."""
+        own = self.addresses.get(index, "")
+        return own if own not in ("", NO_ADDRESS) else port.vf_mac(index)
+
+
+def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
+    """What this backend would copy, or why it does not."""
+    port = Port(host, request.pf)
+    if not request.pf or kinds_of(request) & {INTERFACE, GUEST_NIC}:
+        return Refusal(NAME, "it copies between VFs of one PF only")
+    if port.driver not in DRIVERS:
+        known = ", ".join(DRIVERS)
+        why = f"the PF's driver is {port.driver or 'none'}; representors that mirror in hardware are known of {known}"
+        return Refusal(NAME, why)
+    if port.eswitch_mode() != "switchdev":
+        return Refusal(
+            NAME, f"the PF's eswitch is in the mode {port.eswitch_mode() or 'unknown'}, not switchdev",
+            f"with no VFs in use: devlink dev eswitch set pci/{request.pf} mode switchdev",
+        )  # fmt: skip
+    switch = Switch(port)
+    missing = [index for index in (request.monitor.index, *_watched(request, port)) if index not in switch.representors]
+    if missing:
+        return Refusal(NAME, f"vf{missing[0]} has no representor", "`devlink port show` lists them")
+    return _mlx5_refusal(host, request, port, switch) or _offer(host, request, others, port, switch)
+
+
+def _watched(request: Request, port: Port) -> list[int]:
+    """The watched VFs; `all` stands for all but the monitor."""
+    if ALL in kinds_of(request):
+        return [index for index in port.vf_indices() if index != request.monitor.index]
+    return [source.index for source in request.sources if source.index >= 0]
+
+
+def _mlx5_refusal(host: Host, request: Request, port: Port, switch: Switch) -> Refusal | None:
+    """mlx5 forwards a matched frame only where the rule says; a guess must not take frames from other guests."""
+    if port.driver != "mlx5_core":
+        return None
+    if kinds_of(request) & {ALL, UPLINK}:
+        return Refusal(
+            NAME, "mlx5 needs a forward action in each rule, and one rule cannot know where every frame belongs",
+            "name the VFs; or Open vSwitch with hw-offload and a mirror of its own",
+        )  # fmt: skip
+    bystanders = set(port.vf_indices()) - {request.monitor.index, *_watched(request, port)}
+    if request.direction in (OUT, BOTH) and (bystanders or len(_watched(request, port)) > 1):
+        return Refusal(
+            NAME, "mlx5 needs a forward action in each rule: all that the watched VF sends would leave by the uplink, "
+            "also frames for other VFs of this PF",
+            "--direction in; or Open vSwitch with hw-offload and a mirror of its own",
+        )  # fmt: skip
+    for device in (switch.uplink, *(switch.representors[index] for index in _watched(request, port))):
+        if read(host, device, "ingress"):
+            return Refusal(
+                NAME, f"{device} has filters of somebody else, who forwards frames by them (Open vSwitch?)",
+                "a mirror of that switch: `ovs-vsctl -- --id=@m create mirror …`",
+            )  # fmt: skip
+    return None
+
+
+def _offer(host: Host, request: Request, others: list[Rule], port: Port, switch: Switch) -> Offer | Refusal:
+    vfs, mlx5 = _watched(request, port), port.driver == "mlx5_core"
+    alone = mlx5 and not (set(port.vf_indices()) - {request.monitor.index, *vfs}) and len(vfs) == 1
+    direction = request.direction or (IN if mlx5 and not alone else BOTH)
+    whole = kinds_of(request) & {ALL, UPLINK}
+    parts: list[dict[str, Any]] = []
+    if direction != OUT:
+        parts += [{"at": "uplink", "vf": -1}] if whole else [{"at": "uplink", "vf": index} for index in vfs]
+    if direction != IN:
+        parts += [{"at": "vf", "vf": index} for index in vfs]
+    for part in parts:
+        if part["at"] == "uplink" and part["vf"] >= 0:
+            part["mac"] = switch.mac(port, part["vf"])
+            if not part["mac"]:
+                return Refusal(
+                    NAME, f"the address of vf{part['vf']} is not known to the host", "give it a mac in the inventory"
+                )
+    devices = sorted({_device(part, switch) for part in parts})
+    taken = {int(part["pref"]) for rule in others for part in rule.detail.get("filters", [])}
+    prefs = free_prefs(host, devices, len(parts), taken)
+    if len(prefs) < len(parts):
+        return Refusal(NAME, f"{len(parts)} filters are needed, and the range of preferences is used up")
+    detail = {
+        "filters": [{**part, "pref": prefs[number]} for number, part in enumerate(parts)],
+        "forward": mlx5,
+        "clsact": hooks_to_make(host, devices, [rule.detail for rule in others]),
+    }
+    watched = ", ".join(str(each) for each in request.sources)
+    at_uplink = (
+        "every frame that the port receives from its cable" if whole
+        else f"frames from the cable to the addresses of {watched}"
+    )  # fmt: skip
+    copies = [at_uplink] if direction != OUT else []
+    copies += [f"every frame that vf{', vf'.join(map(str, vfs))} sends"] if direction != IN else []
+    leaves_out = ["frames between VFs of this PF, except those that a watched VF sends"]
+    leaves_out += [] if whole or direction == OUT else ["broadcasts and multicasts to the watched VFs"]
+    leaves_out += [f"the other direction: --direction {BOTH}"] if direction != BOTH else []
+    effects = ["matched frames are forwarded by our rule as well: to the watched VF, or to the uplink"] if mlx5 else []
+    return Offer(
+        NAME, direction, copies=tuple(copies), leaves_out=tuple(leaves_out), effects=tuple(effects),
+        isolation="the eswitch makes the copies; whether a full monitor queue can hold back the port is not known for "
+                  f"{port.driver}: `nfvcap mirror test` with a stopped monitor shows it",
+        detail=detail,
+    )  # fmt: skip
+
+
+def _device(part: dict[str, Any], switch: Switch) -> str:
+    return switch.uplink if part["at"] == "uplink" else switch.representors[int(part["vf"])]
+
+
+def _filters(host: Host, rule: Rule) -> list[Filter]:
+    """The rule's filters with the interfaces of this moment."""
+    switch = Switch(Port(host, rule.pf))
+    found = []
+    for part in rule.detail["filters"]:
+        if rule.monitor.index not in switch.representors or int(part["vf"]) not in {-1, *switch.representors}:
+            continue
+        device, to = _device(part, switch), switch.representors[rule.monitor.index]
+        onward = switch.representors.get(int(part["vf"]), "") if part["at"] == "uplink" else switch.uplink
+        match = ("dst_mac", str(part["mac"])) if "mac" in part else ()
+        forward = onward if rule.detail["forward"] else ""
+        found.append(Filter(device, "ingress", int(part["pref"]), to, forward, match, hardware=True))
+    return found
+
+
+def add(host: Host, rule: Rule) -> None:
+    """Put the filters.
+
+    Raises:
+        Failure: NFV-MIRROR-011.
+    """
+    for one in _filters(host, rule):
+        put(host, one)
+
+
+def lacking(host: Host, rule: Rule) -> list[str]:
+    """Filters that are not there, or not in the card."""
+    filters = _filters(host, rule)
+    lost = [] if len(filters) == len(rule.detail["filters"]) else ["representors are missing"]
+    return lost + [words for words in (filter_lacking(host, one) for one in filters) if words]
+
+
+def remove(host: Host, rule: Rule) -> None:
+    """Take exactly these filters away.
+
+    Raises:
+        Failure: NFV-MIRROR-009.
+    """
+    for one in _filters(host, rule):
+        drop(host, one)
+    for device in rule.detail["clsact"]:
+        drop_hooks(host, device)
+
+
+BACKEND = Backend(NAME, POLL_S, probe, add, lacking, remove)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mirror filters of the kernel's traffic control: put, read back, taken away exactly, through `tc -j`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .nfvcap_failure import Failure
+from .nfvcap_host import Host
+
+# Preferences that are ours to choose from; the kernel numbers its own from 49152 downwards.
+_FIRST, _LAST = 40960, 41215
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One filter on one interface.
+
+    Args:
+        hook: ``ingress`` or ``egress`` of the interface.
+        to: interface that gets the copy.
+        forward: interface that the frame itself goes to; "": its normal way.
+        match: words of `flower`; none: everything (`matchall`).
+        hardware: in the card only (`skip_sw`), and it counts only when the card says so.
+    """
+
+    device: str
+    hook: str
+    pref: int
+    to: str
+    forward: str = ""
+    match: tuple[str, ...] = ()
+    hardware: bool = False
+
+    @property
+    def kind(self) -> str:
+        return "flower" if self.match else "matchall"
+
+
+def free_prefs(host: Host, devices: list[str], count: int, taken: set[int]) -> list[int]:
+    """Preferences that no filter on any of these interfaces has; "how many" of them in ascending order."""
+    used = {int(one.get("pref", 0)) for device in devices for hook in ("ingress", "egress")
+            for one in read(host, device, hook)}  # fmt: skip
+    return [pref for pref in range(_FIRST, _LAST) if pref not in used | taken][:count]
+
+
+def read(host: Host, device: str, hook: str) -> list[dict[str, Any]]:
+    """Filters at one hook; none when there is no such interface, or nothing to hang filters on."""
+    done = host.run(["tc", "-s", "-j", "filter", "show", "dev", device, hook])
+    if not done.ok or not done.stdout.strip():
+        return []
+    import json
+
+    found = json.loads(done.stdout)
+    return [one for one in found if isinstance(one, dict) and "options" in one]
+
+
+def hooks_to_make(host: Host, devices: list[str], earlier: list[dict[str, Any]]) -> list[str]:
+    """Interfaces that get their hooks by us, or got them by an earlier rule of ours (given by its detail)."""
+    ours = {device for detail in earlier for device in detail.get("clsact", [])}
+    return [device for device in devices if device in ours or not has_clsact(host, device)]
+
+
+def has_clsact(host: Host, device: str) -> bool:
+    """Whether filters can be put at both hooks already."""
+    return any(one.get("kind") == "clsact" for one in host.json(["tc", "-j", "qdisc", "show", "dev", device], list))
+
+
+def put(host: Host, one: Filter) -> None:
+    """Put a filter unless it stands.
+
+    Raises:
+        Failure: NFV-MIRROR-011 with what tc said.
+    """
+    if not lacking(host, one):
+        return
+    if not has_clsact(host, one.device):
+        _tc(host, ["qdisc", "add", "dev", one.device, "clsact"], one)
+    if any(int(other.get("pref", 0)) == one.pref for other in read(host, one.device, one.hook)):
+        _delete(host, one)  # ours, but not as it shall be
+    words = ["filter", "add", "dev", one.device, one.hook, "protocol", "all", "pref", str(one.pref), one.kind]
+    words += ["skip_sw"] if one.hardware else []
+    words += [*one.match, "action", "mirred", "egress", "mirror", "dev", one.to]
+    words += ["pipe", "action", "mirred", "egress", "redirect", "dev", one.forward] if one.forward else []
+    _tc(host, words, one)
+
+
+def lacking(host: Host, one: Filter) -> str:
+    """What is wrong with a filter; "" when it stands as it shall."""
+    where = f"{one.device} {one.hook} pref {one.pref}"
+    found = [other for other in read(host, one.device, one.hook) if int(other.get("pref", 0)) == one.pref]
+    if not found:
+        return f"{where}: there is no such filter"
+    options = found[0].get("options", {})
+    copies = [action for action in options.get("actions", []) if action.get("mirred_action") == "mirror"]
+    if not any(action.get("to_dev") == one.to for action in copies):
+        return f"{where}: it does not copy to {one.to}"
+    if one.hardware and not options.get("in_hw"):
+        return f"{where}: it is not in the card (in_hw is missing)"
+    return ""
+
+
+def drop(host: Host, one: Filter) -> None:
+    """Take a filter away if it is there, and the hooks with it when nothing else hangs there and they came by us.
+
+    Raises:
+        Failure: NFV-MIRROR-009.
+    """
+    if any(int(other.get("pref", 0)) == one.pref for other in read(host, one.device, one.hook)):
+        _delete(host, one)
+
+
+def drop_hooks(host: Host, device: str) -> None:
+    """Remove the interface's clsact when no filter is left at it."""
+    if has_clsact(host, device) and not any(read(host, device, hook) for hook in ("ingress", "egress")):
+        host.run(["tc", "qdisc", "del", "dev", device, "clsact"])
+
+
+def _delete(host: Host, one: Filter) -> None:
+    words = ["tc", "filter", "del", "dev", one.device, one.hook, "protocol", "all", "pref", str(one.pref), one.kind]
+    fix = "see what hangs there: `tc -s filter show dev " + f"{one.device} {one.hook}`"
+    host.must(words, "NFV-MIRROR-009", f"the filter at {one.device} {one.hook} does not go", fix)
+
+
+def _tc(host: Host, words: list[str], one: Filter) -> None:
+    done = host.run(["tc", *words])
+    if not done.ok:
+        raise Failure(
+            "NFV-MIRROR-011", f"{one.device} does not take the mirror filter", done.complaint,
+            "the driver cannot do it in hardware; another backend" if one.hardware
+            else "is the kernel's act_mirred there? `modprobe act_mirred`",
+        )  # fmt: skip
