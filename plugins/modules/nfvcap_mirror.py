@@ -7,12 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.nfvcap_conclude import conclude
 from ansible.module_utils.nfvcap_host import Host
 from ansible.module_utils.nfvcap_keeper import keeper_state
 from ansible.module_utils.nfvcap_ledger import Ledger
 from ansible.module_utils.nfvcap_mirror import add_rule, remove_rules, rules_of, seen
 from ansible.module_utils.nfvcap_mirror_rule import DIRECTIONS, KINDS, Place, Request
-from ansible.module_utils.nfvcap_outcome import Outcome, conclude
+from ansible.module_utils.nfvcap_outcome import Outcome
 
 DOCUMENTATION = r"""
 module: nfvcap_mirror
