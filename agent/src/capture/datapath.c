@@ -9,47 +9,14 @@
  * that interval in order of arrival; an interval's length is therefore the error bound (max_gap_ns). When bursts come
  * back full, packets waited in the ring before, and their stamps are late by that wait.
  */
-#include "odd_packet.h"
+#include "build.h"
+#include "burst.h"
 #include "queue.h"
 #include "stream.h"
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
-
-#define BILLION 1000000000ull
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#define likely_(x) __builtin_expect(!!(x), 1)
-#define unlikely_(x) __builtin_expect(!!(x), 0)
-
-#define ODD_FLAGS (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_VLAN_STRIPPED)
-
-/* One store instruction, wherever the record begins: a kill comes before it or after it. */
-typedef uint64_t seal_word __attribute__((aligned(1), may_alias));
-
-typedef uint64_t block64 __attribute__((vector_size(64), aligned(1), may_alias));
-
-/* n bytes; up to 64 bytes behind `to` + n may be overwritten, and 64 bytes are read from a short source. */
-ALWAYS_INLINE void copy_packet(uint8_t *to, const uint8_t *from, uint32_t n)
-{
-    if (likely_(n <= 64)) {
-        *(block64 *)to = *(const block64 *)from;
-        return;
-    }
-    uint32_t i = 0;
-    for (; i + 64 <= n; i += 64)
-        *(block64 *)(to + i) = *(const block64 *)(from + i);
-    if (i < n)
-        *(block64 *)(to + n - 64) = *(const block64 *)(from + n - 64);
-}
-
-/* The time scale of one burst: start + (i + 1) * step, in nanoseconds with 32 binary places. */
-struct scale {
-    uint64_t seconds;  /* whole seconds; */
-    uint64_t base_ns;  /* the same in nanoseconds (pcapng) */
-    uint64_t fraction; /* and what comes on top: ns << 32 */
-    uint64_t step;
-};
 
 ALWAYS_INLINE struct scale burst_scale(struct queue *q, uint64_t now_tsc, unsigned n)
 {
@@ -72,70 +39,10 @@ ALWAYS_INLINE struct scale burst_scale(struct queue *q, uint64_t now_tsc, unsign
     };
 }
 
-/*
- * Write the record of m at `to`, except for the word that makes it valid, which goes to *seal. Returns the length of the
- * record.
- */
-ALWAYS_INLINE uint32_t build_record(const enum record_format format, struct scale *t, struct rte_mbuf *m, bool odd,
-                                    uint32_t length, uint32_t snaplen, uint8_t *to, uint64_t *seal)
+/* True when a stamp of this burst lies beyond the present second. */
+ALWAYS_INLINE bool rolls_over(const struct scale *t, unsigned n)
 {
-    uint32_t captured = length < snaplen ? length : snaplen;
-    uint8_t *data;
-    t->fraction += t->step;
-    if (format == FORMAT_PCAPNG) {
-        data = to + PCAPNG_PACKET_HEADER_BYTES;
-    } else {
-        data = to + PCAP_RECORD_HEADER_BYTES;
-        if (unlikely_(t->fraction >= BILLION << 32)) {
-            t->fraction -= BILLION << 32;
-            t->seconds++;
-        }
-    }
-    if (unlikely_(odd))
-        copy_odd_packet(m, data, captured);
-    else
-        copy_packet(data, rte_pktmbuf_mtod(m, const uint8_t *), captured);
-
-    if (format == FORMAT_PCAPNG) {
-        uint64_t ns = t->base_ns + (t->fraction >> 32);
-        uint32_t total = record_bytes(format, captured);
-        uint64_t time_words = ns << 32 | ns >> 32;
-        uint64_t lengths = (uint64_t)length << 32 | captured;
-        uint32_t zero = 0;
-        *seal = (uint64_t)total << 32 | PCAPNG_ENHANCED_PACKET;
-        memcpy(to + 8, &zero, 4); /* interface 0 */
-        memcpy(to + 12, &time_words, 8);
-        memcpy(to + 20, &lengths, 8);
-        memcpy(data + captured, &zero, 4); /* the padding, of which the block length then covers a part */
-        memcpy(data + pad4(captured), &total, 4);
-        return total;
-    }
-    uint64_t fraction = t->fraction >> 32;
-    if (format == FORMAT_PCAP_US)
-        fraction = fraction * 0x10624dd3ull >> 38; /* / 1000, exact below 2^31 */
-    uint64_t time_words = fraction << 32 | (uint32_t)t->seconds;
-    memcpy(to, &time_words, 8);
-    *seal = (uint64_t)length << 32 | captured;
-    return PCAP_RECORD_HEADER_BYTES + captured;
-}
-
-ALWAYS_INLINE uint8_t *seal_place(const enum record_format format, uint8_t *record)
-{
-    return format == FORMAT_PCAPNG ? record : record + 8;
-}
-
-/* True when all n mbufs may go back to the queue's pool unseen. */
-ALWAYS_INLINE bool plain(const struct rte_mbuf *m, const struct rte_mempool *pool)
-{
-    return m->nb_segs == 1 && m->refcnt == 1 && (m->ol_flags & ODD_FLAGS) == 0 && m->pool == pool;
-}
-
-ALWAYS_INLINE void free_burst(struct queue *q, unsigned n, bool all_plain)
-{
-    if (likely_(all_plain))
-        rte_mempool_put_bulk(q->pool, (void **)q->packets, n);
-    else
-        rte_pktmbuf_free_bulk(q->packets, n);
+    return t->fraction + n * t->step >= BILLION << 32;
 }
 
 ALWAYS_INLINE void note_poll(struct queue *q, uint64_t now_tsc, unsigned n)
@@ -241,7 +148,7 @@ ALWAYS_INLINE void commit(const enum record_format format, const bool streamed, 
  */
 ALWAYS_INLINE unsigned store_packets(struct queue *q, const enum record_format format, const bool filtered,
                                      const bool streamed, uint64_t keep, struct scale *t, unsigned i, unsigned n,
-                                     struct tally *tally, bool *all_plain)
+                                     struct tally *tally)
 {
     struct window *w = &q->storage->window;
     struct batch b = {.first = w->cur, .to = w->cur};
@@ -251,14 +158,12 @@ ALWAYS_INLINE unsigned store_packets(struct queue *q, const enum record_format f
     const uint32_t snaplen = q->snaplen;
     struct rte_mbuf **packets = q->packets;
     const struct rte_mempool *pool = q->pool;
-    bool same = true;
     if (streamed)
         stream_begin(&b.stream, stage, b.first, b.first + END_MARKER_BYTES);
     for (; i < n; i++) {
         struct rte_mbuf *m = packets[i];
         uint32_t length = m->pkt_len;
-        bool odd = m->nb_segs != 1 || (m->ol_flags & ODD_FLAGS) != 0;
-        same &= !odd && m->refcnt == 1 && m->pool == pool;
+        bool odd = oddity(m, pool) != 0;
         if (filtered && (keep >> i & 1) == 0) {
             bytes += length;
             t->fraction += t->step;
@@ -296,8 +201,42 @@ ALWAYS_INLINE unsigned store_packets(struct queue *q, const enum record_format f
     tally->truncated += truncated;
     tally->kept += kept;
     tally->record_bytes += (uint64_t)(b.to - b.first);
-    *all_plain &= same;
     return i;
+}
+
+/*
+ * Store the whole burst; its look was small. It always fits: the window has room for a burst of packets in one segment.
+ * The short way: where the data is follows from where the mbuf is, and no packet needs a question.
+ */
+ALWAYS_INLINE void store_small(struct queue *q, const enum record_format format, struct scale *t, unsigned n,
+                               uint64_t bytes, struct tally *tally)
+{
+    struct window *w = &q->storage->window;
+    struct rte_mbuf **packets = q->packets;
+    const ptrdiff_t data_offset = rte_pktmbuf_mtod(packets[0], const uint8_t *) - (const uint8_t *)packets[0];
+    struct batch b = {.first = w->cur, .to = w->cur};
+    write_end_marker(format, b.first);
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t length = packets[i]->pkt_len;
+        uint64_t seal;
+        rte_prefetch0((const uint8_t *)packets[i + 3] + data_offset);
+        next_stamp(format, t, false);
+        *(block64 *)data_place(format, b.to) = *(const block64 *)((const uint8_t *)packets[i] + data_offset);
+        uint32_t record = surround_data(format, t, length, length, b.to, &seal);
+        if (i == 0)
+            b.first_seal = seal;
+        else
+            memcpy(seal_place(format, b.to), &seal, 8);
+        b.to += record;
+    }
+    commit(format, false, &b);
+    w->cur = b.to;
+    q->storage->position.packets += n;
+    if (unlikely_(q->view != NULL))
+        queue_view(q, b.first, (uint32_t)(b.to - b.first), n);
+    tally->bytes = bytes;
+    tally->kept = n;
+    tally->record_bytes = (uint64_t)(b.to - b.first);
 }
 
 /* The window ended before the burst did: get another one. */
@@ -313,12 +252,11 @@ static __attribute__((noinline)) enum room more_room(struct queue *q)
 
 /* Packets [i, n) of the burst are lost. */
 static __attribute__((noinline)) void lose_packets(struct queue *q, unsigned i, unsigned n, uint64_t keep,
-                                                   struct tally *tally, bool *all_plain)
+                                                   struct tally *tally)
 {
     uint64_t lost = 0;
     for (; i < n; i++) {
         tally->bytes += q->packets[i]->pkt_len;
-        *all_plain = *all_plain && plain(q->packets[i], q->pool);
         lost += keep >> i & 1;
     }
     tally->lost += lost;
@@ -352,23 +290,28 @@ ALWAYS_INLINE unsigned poll_store(struct queue *q, const enum record_format form
     q->poll_tsc = now_tsc;
     struct tally tally = {0};
     struct capture_counters *c = q->counters;
-    bool all_plain = true;
+    const struct look look = look_at_burst(q->packets, n, q->pool);
     if (unlikely_(s->position.first_ns == 0))
         s->position.first_ns = q->stamp_ns;
     s->position.last_ns = q->stamp_ns;
     unsigned i = 0;
-    while (likely_(room == ROOM_OK)) {
+    if (likely_(room == ROOM_OK) && look.small && n == (unsigned)__builtin_popcountll(keep) &&
+        SMALL_PACKET_BYTES <= q->snaplen && (format == FORMAT_PCAPNG || !rolls_over(&t, n))) {
+        store_small(q, format, &t, n, look.bytes, &tally);
+        i = n;
+    }
+    while (i < n && likely_(room == ROOM_OK)) {
         if (q->streaming)
-            i = store_packets(q, format, filtered, true, keep, &t, i, n, &tally, &all_plain);
+            i = store_packets(q, format, filtered, true, keep, &t, i, n, &tally);
         else
-            i = store_packets(q, format, filtered, false, keep, &t, i, n, &tally, &all_plain);
+            i = store_packets(q, format, filtered, false, keep, &t, i, n, &tally);
         if (likely_(i == n))
             break;
         room = more_room(q);
     }
     q->streaming = tally.record_bytes >= n * q->stream_from_bytes;
     if (unlikely_(i < n))
-        lose_packets(q, i, n, keep, &tally, &all_plain);
+        lose_packets(q, i, n, keep, &tally);
     counters_begin(c);
     count_add(&c->received, n);
     count_add(&c->received_bytes, tally.bytes);
@@ -381,7 +324,7 @@ ALWAYS_INLINE unsigned poll_store(struct queue *q, const enum record_format form
     counters_end(c);
     if (q->stored_at_once)
         count_set(&q->storage_counters->stored, s->position.packets);
-    free_burst(q, n, all_plain);
+    free_burst(q->packets, n, q->pool, look.odd);
     if (unlikely_(q->stamp_ns >= q->event_ns))
         queue_event(q, q->stamp_ns);
     return received;
@@ -399,21 +342,16 @@ static unsigned poll_count(struct queue *q)
     uint64_t keep = q->filter != NULL ? filter_burst(q, n) : UINT64_MAX >> (64 - n);
     if (unlikely_(q->budget != NULL) && (n = apply_budget(q, n, &keep)) == 0)
         return 0;
-    uint64_t bytes = 0;
-    bool all_plain = true;
-    for (unsigned i = 0; i < n; i++) {
-        bytes += q->packets[i]->pkt_len;
-        all_plain &= plain(q->packets[i], q->pool);
-    }
+    const struct look look = look_at_burst(q->packets, n, q->pool);
     uint64_t kept = (uint64_t)__builtin_popcountll(keep);
     struct capture_counters *c = q->counters;
     counters_begin(c);
     count_add(&c->received, n);
-    count_add(&c->received_bytes, bytes);
+    count_add(&c->received_bytes, look.bytes);
     count_add(&c->filtered, n - kept);
     count_add(&c->counted, kept);
     counters_end(c);
-    free_burst(q, n, all_plain);
+    free_burst(q->packets, n, q->pool, look.odd);
     return received;
 }
 
