@@ -7,6 +7,16 @@ from pathlib import Path
 
 import pytest
 
+TESTS = Path(__file__).resolve().parent
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist, which puts the group into the name of a test
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs side by side (``-n 2 --dist loadgroup``): files, as their fixtures are dear, but one capture agent."""
+    for item in items:
+        where = item.path.relative_to(TESTS)
+        item.add_marker(pytest.mark.xdist_group("agent" if where.parts[0] == "agent" else str(where)))
+
 
 @pytest.fixture(scope="session")
 def top() -> Path:
