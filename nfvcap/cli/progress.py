@@ -145,7 +145,9 @@ def _stage_of(event: TaskBegins | TaskEnded, current: Stage) -> Stage:
         return Stage.FACTS
     if action == "reboot":
         return Stage.REBOOT
-    return Stage.RUNTIME if event.role in _RUNTIME_ROLES and current is not Stage.FACTS else current
+    # Only its end tells whether a task was skipped: a run that stops at the reboot skips all of the stage after it.
+    done = isinstance(event, TaskEnded) and event.status is not Status.SKIPPED
+    return Stage.RUNTIME if done and event.role in _RUNTIME_ROLES and current is not Stage.FACTS else current
 
 
 def _line(host: str, stage: Stage, text: str) -> str:

@@ -49,9 +49,19 @@ def test_one_process_can_go_through_boot_and_runtime(capsys: pytest.CaptureFixtu
     progress.stage(Stage.BOOT, ("host1",))
     for role in ("iommu", "hugepages", "sriov"):
         progress.event(begins(role, "nfvcap_x"))
+        progress.event(ended(role, "nfvcap_x", Status.OK))
     progress.event(begins("", "nfvcap_facts"))
     assert [stage for _, stage in progress.cells] == [Stage.BOOT, Stage.RUNTIME, Stage.FACTS]
     assert progress.cells["host1", Stage.BOOT].took_s is not None
+
+
+def test_what_is_left_for_after_the_reboot_has_not_begun(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(("host1",))
+    progress.stage(Stage.BOOT, ("host1",))
+    progress.event(begins("sriov", "nfvcap_sriov"))
+    progress.event(ended("sriov", "nfvcap_sriov", Status.SKIPPED))
+    progress.event(begins("", "ansible.builtin.reboot"))
+    assert [stage for _, stage in progress.cells] == [Stage.BOOT, Stage.REBOOT]
 
 
 def test_events_of_hosts_without_a_stage_are_ignored() -> None:
