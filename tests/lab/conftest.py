@@ -62,9 +62,10 @@ class Controller:
     def json(self, *words: str, expect: int | tuple[int, ...] = 0) -> Any:
         return json.loads(self(*words, "--format", "json", expect=expect))
 
-    def kill_in(self, stage: str, *words: str, timeout_s: float = 600) -> list[str]:
-        """Start a verb and SIGKILL it with all its children as soon as its progress names the stage."""
-        named = re.compile(rf"\s*{HOST}\s+{stage}\s")
+    def kill_at(self, boundary: str, *words: str, timeout_s: float = 600) -> list[str]:
+        """Start a verb and SIGKILL it as soon as its progress says so: ``"facts ok"``, ``"boot …"`` (begins)."""
+        stage, mark = boundary.split()
+        named = re.compile(rf"\s*{HOST}\s+{stage}\s+{mark}")
         process = subprocess.Popen(
             self.argv(*words), cwd=self.top, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},

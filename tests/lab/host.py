@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nfvcap.lab import Lab
 
+_SICK_FILE = Path(__file__).with_name("sick_file.py")
 # One process on the server walks the trees: a fork for each file would take minutes under emulation.
 _FINGERPRINT = """
 import glob, hashlib, json, os
@@ -61,20 +63,41 @@ class Host:
         return self.read("/proc/sys/kernel/random/boot_id").strip()
 
     def reboot(self) -> None:
-        """Reboot in an orderly way and wait until root can log in again."""
+        """Reboot in an orderly way and wait until root can log in again and all services have been started."""
         before = self.boot_id()
         self.lab.ssh(["systemctl", "reboot"], check=False)
-        deadline = time.monotonic() + 300
-        while time.monotonic() < deadline:
-            time.sleep(2)
-            answer = self.lab.ssh(["cat", "/proc/sys/kernel/random/boot_id"], check=False, timeout_s=60)
-            if answer.ok and answer.stdout.strip() != before:
-                return
-        raise AssertionError("the lab server did not come back:\n" + self.lab.console_text()[-2000:])
+        self._wait_new_boot(before)
 
-    def wait_ssh(self) -> None:
-        """Wait until root can log in, whatever the server is just doing."""
-        self.lab.up()
+    def settle(self, boot: str, within_s: float = 15) -> None:
+        """Wait until the server is calm after whoever changed it was killed.
+
+        A reboot that was asked for in the last moment begins within this time or not at all; then it is waited for.
+
+        Args:
+            boot: the boot id before; another one, or no answer, is a reboot.
+        """
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            if self._answer() != (boot, False):
+                return self._wait_new_boot(boot)
+            time.sleep(1)
+
+    def _answer(self) -> tuple[str, bool]:
+        """The boot id and whether it is on its way down; no boot id while it does not answer."""
+        words = ["cat", "/proc/sys/kernel/random/boot_id", ";", "systemctl", "is-system-running"]
+        said = [*self.lab.ssh(words, check=False, timeout_s=60).stdout.split(), "", ""]
+        return said[0], said[1] == "stopping"
+
+    def _wait_new_boot(self, before: str) -> None:
+        deadline = time.monotonic() + 300
+        while self._answer()[0] in ("", before):
+            assert time.monotonic() < deadline, "the lab server did not come back:\n" + self.lab.console_text()[-2000:]
+            time.sleep(1)
+        self.wait_started()
+
+    def wait_started(self) -> None:
+        """Wait until all services have been started: ssh answers before those that restore pages and VFs are done."""
+        self.run("systemctl is-system-running --wait || true", timeout_s=300)
 
     def fingerprint(self) -> dict[str, str]:
         """Path → mode and digest of every file that provisioning could touch; values of the run-time settings."""
@@ -105,6 +128,17 @@ class Host:
     def hugepage_file(self, pool: Any) -> str:
         size_kib = pool["size_bytes"] // 1024
         return f"/sys/devices/system/node/node{pool['node']}/hugepages/hugepages-{size_kib}kB/nr_hugepages"
+
+    @contextmanager
+    def sick(self, path: str, *illness: str) -> Iterator[None]:
+        """A file that blocks or fails half way when it is written to: see sick_file.py for ``illness``."""
+        program = _SICK_FILE.read_text(encoding="utf-8")
+        pid = self.lab.ssh(["python3", "-", path, *illness], stdin=program).stdout.strip()
+        try:
+            yield
+        finally:
+            # Whoever hangs in a write is released first; until then the file is in use.
+            self.run(f"kill {pid}; for i in $(seq 50); do umount {path} && break; sleep 0.1; done")
 
     @contextmanager
     def read_only(self, *paths: str) -> Iterator[None]:

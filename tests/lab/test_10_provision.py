@@ -61,13 +61,15 @@ def test_reboot_never_stops_before_the_reboot_and_says_so(nfvcap: Controller, ho
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("stage", ["facts", "boot", "reboot", "runtime"])
+@pytest.mark.parametrize("boundary", ["facts ok", "boot …", "reboot …", "runtime …", "runtime changed"])
 def test_a_controller_killed_at_a_stage_boundary_leaves_a_host_that_converges(
-    nfvcap: Controller, host: Host, stage: str
+    nfvcap: Controller, host: Host, boundary: str
 ) -> None:
     """Each kill lands later in the same provision; the test after the last one sees it through."""
-    nfvcap.kill_in(stage, "provision", HOST, "--yes", "--reboot", "auto")
-    host.wait_ssh()
+    boot = host.boot_id()
+    nfvcap.kill_at(boundary, "provision", HOST, "--yes", "--reboot", "auto")
+    if boundary.startswith("reboot"):
+        host.settle(boot)
 
 
 def test_provision_converges_after_all_that(nfvcap: Controller, host: Host, first_plan: Any) -> None:
