@@ -66,27 +66,39 @@ static void choose_rss(struct port *p, const struct rte_eth_dev_info *info, stru
     p->symmetric_rss = YES;
 }
 
-static void make_pools(struct port *p)
+/* What went wrong with a port: port_open() dies of it, a restart tries again. */
+struct fault {
+    const char *what, *why, *fix;
+};
+
+static bool make_pools(struct port *p, struct fault *f)
 {
     for (unsigned q = 0; q < p->config.n_queues; q++) {
         char name[RTE_MEMPOOL_NAMESIZE];
         snprintf(name, sizeof(name), "p%uq%u", p->id, q);
         p->pools[q] = rte_pktmbuf_pool_create(name, pool_size(&p->config, p->n_rx_desc), POOL_CACHE, 0,
                                               (uint16_t)data_room_bytes(&p->spec, &p->config), p->socket);
-        if (p->pools[q] == NULL)
-            die(EXIT_USAGE, text("no memory for the packet buffers of %s queue %u", p->spec.text, q),
-                rte_strerror(rte_errno), "reserve more huge pages on the port's NUMA node, or give less --rx-desc");
+        if (p->pools[q] == NULL) {
+            *f = (struct fault){text("no memory for the packet buffers of %s queue %u", p->spec.text, q),
+                                rte_strerror(rte_errno),
+                                "reserve more huge pages on the port's NUMA node, or give less --rx-desc"};
+            return false;
+        }
     }
+    return true;
 }
 
-static void set_mtu(struct port *p, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
+static bool set_mtu(struct port *p, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf, struct fault *f)
 {
     uint16_t mtu = RTE_ETHER_MTU;
     rte_eth_dev_get_mtu(p->id, &mtu);
     if (p->config.mtu != 0) {
-        if (p->config.mtu > info->max_mtu)
-            die(EXIT_USAGE, text("%s cannot have an MTU of %u", p->spec.text, p->config.mtu),
-                text("its driver %s allows at most %u", info->driver_name, info->max_mtu), "give a smaller --mtu");
+        if (p->config.mtu > info->max_mtu) {
+            *f = (struct fault){text("%s cannot have an MTU of %u", p->spec.text, p->config.mtu),
+                                text("its driver %s allows at most %u", info->driver_name, info->max_mtu),
+                                "give a smaller --mtu"};
+            return false;
+        }
         mtu = (uint16_t)p->config.mtu;
     }
     conf->rxmode.mtu = mtu;
@@ -96,60 +108,75 @@ static void set_mtu(struct port *p, const struct rte_eth_dev_info *info, struct 
     uint32_t room = data_room_bytes(&p->spec, &p->config) - RTE_PKTMBUF_HEADROOM;
     if (p->max_frame_bytes > room && (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER))
         conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+    return true;
 }
 
-static void fail(const struct port *p, const char *what, int error, const char *fix)
+static bool failed(const struct port *p, struct fault *f, const char *what, int error, const char *fix)
 {
-    die(EXIT_USAGE, text("%s: %s", p->spec.text, what), rte_strerror(error < 0 ? -error : error), fix);
+    *f = (struct fault){text("%s: %s", p->spec.text, what), rte_strerror(error < 0 ? -error : error), fix};
+    return false;
 }
 
-static void configure(struct port *p)
+static bool set_up_queue(struct port *p, uint16_t q, const struct rte_eth_rxconf *defaults)
 {
-    struct rte_eth_dev_info info;
-    int rc = rte_eth_dev_info_get(p->id, &info);
-    if (rc != 0)
-        fail(p, "the driver does not answer", rc, NULL);
-    snprintf(p->driver, sizeof(p->driver), "%s", info.driver_name);
-    if (p->config.n_queues > info.max_rx_queues)
-        die(EXIT_USAGE, text("%s has %u receive queues, %u are asked for", p->spec.text, info.max_rx_queues,
-                             p->config.n_queues),
-            NULL, "give fewer --queues");
-    struct rte_eth_conf conf;
-    memset(&conf, 0, sizeof(conf));
-    uint8_t rss_key[RSS_KEY_MAX];
-    choose_rss(p, &info, &conf, rss_key);
-    set_mtu(p, &info, &conf);
-    uint16_t n_tx = RTE_MIN(p->config.n_queues, info.max_tx_queues);
-    rc = rte_eth_dev_configure(p->id, p->config.n_queues, n_tx, &conf);
-    if (rc != 0)
-        fail(p, "cannot be configured", rc, "give fewer --queues or another --mtu");
-    p->rx_offloads = conf.rxmode.offloads;
+    struct rte_eth_rxconf rx = *defaults;
+    rx.offloads = p->rx_offloads;
+    rx.rx_drop_en = 1; /* a queue that nobody empties must not stall the others of the same NIC */
+    if (rte_eth_rx_queue_setup(p->id, q, p->n_rx_desc, (unsigned)p->socket, &rx, p->pools[q]) == 0)
+        return true;
+    rx.rx_drop_en = 0;
+    rte_errno = -rte_eth_rx_queue_setup(p->id, q, p->n_rx_desc, (unsigned)p->socket, &rx, p->pools[q]);
+    return rte_errno == 0;
+}
 
-    uint16_t n_rx_desc = (uint16_t)RTE_MIN(wished_desc(&p->config), info.rx_desc_lim.nb_max);
+static bool set_up_queues(struct port *p, const struct rte_eth_dev_info *info, uint16_t n_tx, struct fault *f)
+{
+    uint16_t n_rx_desc = (uint16_t)RTE_MIN(wished_desc(&p->config), info->rx_desc_lim.nb_max);
     uint16_t n_tx_desc = p->config.n_tx_desc != 0 ? p->config.n_tx_desc : 256;
-    rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &n_rx_desc, &n_tx_desc);
+    int rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &n_rx_desc, &n_tx_desc);
     if (rc != 0)
-        fail(p, "cannot have that many descriptors", rc, "give another --rx-desc");
+        return failed(p, f, "cannot have that many descriptors", rc, "give another --rx-desc");
     p->n_rx_desc = n_rx_desc;
-    if (p->pools[0] == NULL)
-        make_pools(p);
+    if (p->pools[0] == NULL && !make_pools(p, f))
+        return false;
     for (uint16_t q = 0; q < p->config.n_queues; q++) {
-        struct rte_eth_rxconf rx = info.default_rxconf;
-        rx.offloads = conf.rxmode.offloads;
-        rx.rx_drop_en = 1; /* a queue that nobody empties must not stall the others of the same NIC */
-        rc = rte_eth_rx_queue_setup(p->id, q, n_rx_desc, (unsigned)p->socket, &rx, p->pools[q]);
-        if (rc != 0) {
-            rx.rx_drop_en = 0;
-            rc = rte_eth_rx_queue_setup(p->id, q, n_rx_desc, (unsigned)p->socket, &rx, p->pools[q]);
-        }
-        if (rc != 0)
-            fail(p, text("receive queue %u cannot be set up", q), rc, "give another --rx-desc or --queues");
+        if (!set_up_queue(p, q, &info->default_rxconf))
+            return failed(p, f, text("receive queue %u cannot be set up", q), rte_errno,
+                          "give another --rx-desc or --queues");
     }
     for (uint16_t q = 0; q < n_tx; q++) {
         rc = rte_eth_tx_queue_setup(p->id, q, n_tx_desc, (unsigned)p->socket, NULL);
         if (rc != 0)
-            fail(p, text("transmit queue %u cannot be set up", q), rc, NULL);
+            return failed(p, f, text("transmit queue %u cannot be set up", q), rc, NULL);
     }
+    return true;
+}
+
+static bool configure(struct port *p, struct fault *f)
+{
+    struct rte_eth_dev_info info;
+    int rc = rte_eth_dev_info_get(p->id, &info);
+    if (rc != 0)
+        return failed(p, f, "the driver does not answer", rc, NULL);
+    snprintf(p->driver, sizeof(p->driver), "%s", info.driver_name);
+    if (p->config.n_queues > info.max_rx_queues) {
+        *f = (struct fault){text("%s has %u receive queues, %u are asked for", p->spec.text, info.max_rx_queues,
+                                 p->config.n_queues),
+                            NULL, "give fewer --queues"};
+        return false;
+    }
+    struct rte_eth_conf conf;
+    memset(&conf, 0, sizeof(conf));
+    uint8_t rss_key[RSS_KEY_MAX];
+    choose_rss(p, &info, &conf, rss_key);
+    if (!set_mtu(p, &info, &conf, f))
+        return false;
+    uint16_t n_tx = RTE_MIN(p->config.n_queues, info.max_tx_queues);
+    rc = rte_eth_dev_configure(p->id, p->config.n_queues, n_tx, &conf);
+    if (rc != 0)
+        return failed(p, f, "cannot be configured", rc, "give fewer --queues or another --mtu");
+    p->rx_offloads = conf.rxmode.offloads;
+    return set_up_queues(p, &info, n_tx, f);
 }
 
 /* Drivers may accept the call although the PF refuses: read it back. */
@@ -185,7 +212,9 @@ void port_open(struct port *p, const struct port_spec *spec, const struct port_c
                          : "check the name and the arguments");
     int socket = rte_eth_dev_socket_id(p->id);
     p->socket = socket < 0 ? 0 : socket;
-    configure(p);
+    struct fault f;
+    if (!configure(p, &f))
+        die(EXIT_USAGE, f.what, f.why, f.fix);
     set_promiscuous(p);
 }
 
@@ -206,7 +235,7 @@ void port_start(struct port *p)
 {
     int rc = rte_eth_dev_start(p->id);
     if (rc != 0)
-        fail(p, "cannot be started", rc, NULL);
+        die(EXIT_USAGE, text("%s: cannot be started", p->spec.text), rte_strerror(-rc), NULL);
     p->started = true;
     /* Some drivers forget it across a start. */
     if (p->promiscuous == YES && rte_eth_promiscuous_get(p->id) != 1)
@@ -238,11 +267,14 @@ static void notice_zeroed_counters(struct port *p)
 
 bool port_restart(struct port *p, bool reset, const char **why)
 {
+    struct fault f;
     int rc = rte_eth_dev_stop(p->id);
     if (rc == 0 && reset) {
         rc = rte_eth_dev_reset(p->id);
-        if (rc == 0)
-            configure(p);
+        if (rc == 0 && !configure(p, &f)) {
+            *why = text("%s%s%s", f.what, f.why != NULL ? ": " : "", f.why != NULL ? f.why : "");
+            return false;
+        }
     }
     if (rc == 0)
         rc = rte_eth_dev_start(p->id);

@@ -8,12 +8,13 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.agent.support import Agent, Running
+from tests.agent.support import Agent, Running, write_pcap
 from tests.agent.test_capture_control import ask
 
 
@@ -37,8 +38,7 @@ class Link:
 
 
 def dismiss(sender: subprocess.Popen[str]) -> None:
-    """The sender goes after the capture: DPDK 22.11's memif driver takes the shared rings away under a receiver that
-    still reads them when the other side leaves first."""
+    """The sender goes after the capture: what lies in the shared ring when it leaves would be gone."""
     sender.terminate()
     sender.communicate(timeout=30)
 
@@ -111,3 +111,41 @@ def test_a_port_stopped_and_started(agent: Agent, memory_dir: Path) -> None:
     done = running.stop()
     assert done.report["port_restarts"] >= 4
     agent.check(*sorted(memory_dir.glob("*.pcap")))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the telemetry socket's directory is another one for users")
+def test_a_port_that_cannot_start_at_once_is_tried_again(agent: Agent, memory_dir: Path) -> None:
+    """net_pcap opens its file at each start: without it the port stays away, the other one goes on all the while."""
+    source, away = memory_dir / "in.pcap", memory_dir / "away.pcap"
+    write_pcap(source, [bytes(60)] * 100)
+    running = agent.start(
+        memory_dir, "--port", f"pcap:{source}", "--port", "vdev:net_null1,size=64", "--write",
+        str(memory_dir / "x.pcap"), "--rotate-size", "8M", "--max-files", "3", "--lcores", "0",
+    )  # fmt: skip
+    pid = running.process.pid
+
+    def received(queue: int) -> int:
+        return int(ask(pid, f"/nfvcap/queue,{queue}")["/nfvcap/queue"]["received"])
+
+    assert wait_for(lambda: received(0) == 100)
+    source.rename(away)
+    ask(pid, "/nfvcap/restart,0")
+    time.sleep(0.5)
+    before = received(1)
+    time.sleep(0.3)
+    assert received(0) == 100 and received(1) > before
+    away.rename(source)
+    assert wait_for(lambda: received(0) == 200)
+    done = running.stop()
+    assert done.report["port_restarts"] == 1 and done.report["link_gap_ns"] >= 0.8e9
+    assert done.stderr.count("cannot be started again yet") == 1
+    agent.check(*sorted(memory_dir.glob("x*.pcap")))
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 30) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

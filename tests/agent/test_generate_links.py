@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import subprocess
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from tests.agent.captures import check
 from tests.agent.support import Agent, Running
+from tests.agent.test_capture_control import ask
 from tests.agent.test_generate import SMALL, generate
 
 
@@ -21,8 +23,6 @@ def memif(directory: Path, role: str) -> str:
     return f"vdev:net_memif0,role={role},socket={directory}/memif.sock,socket-abstract=no,rsize=10"
 
 
-# Not in CI: about one run in twenty the capturing side dies with SIGSEGV when the peer goes away; not understood yet.
-@pytest.mark.soak
 @pytest.mark.parametrize("args", [("--size", "64", "--flows", "16"), ("--size", "imix", "--vlan", "9")])
 def test_memif_to_our_capture(agent: Agent, tmp_path: Path, memory_dir: Path, args: tuple[str, ...]) -> None:
     capture = agent.start(
@@ -41,6 +41,43 @@ def test_memif_to_our_capture(agent: Agent, tmp_path: Path, memory_dir: Path, ar
     flows = args[args.index("--flows") + 1] if "--flows" in args else "1"
     found = check(agent, memory_dir / "x.pcap", "--expect", "100000", "--flows", flows)
     assert found.code == 0 and found.report["totals"]["wire_bytes"] == report["sent_bytes"]
+
+
+def received(capture: Running) -> int:
+    return int(ask(capture.process.pid, "/nfvcap/total")["/nfvcap/total"]["received"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the telemetry socket's directory is another one for users")
+@pytest.mark.parametrize("rounds", [6, pytest.param(150, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
+def test_memif_peers_that_are_killed(agent: Agent, tmp_path: Path, memory_dir: Path, rounds: int) -> None:
+    """Senders die at full rate, in the middle of a burst or of their greeting: the capture outlives them all.
+
+    DPDK's driver unmaps the shared rings while they are read, and panics when a greeting fails (memif_peer.c).
+    """
+    rng = random.Random(rounds)
+    capture = agent.start(
+        memory_dir, "--port", memif(tmp_path, "server"), "--write", str(memory_dir / "x.pcap"), *SMALL,
+        "--rotate-size", "16M", "--max-files", "3",
+    )  # fmt: skip
+    try:
+        for _ in range(rounds):
+            command = ["generate", "--port", memif(tmp_path, "client"), "--rate", "max", "--duration", "20", *SMALL]
+            sender = subprocess.Popen([str(agent.binary), *command], stdout=subprocess.DEVNULL)
+            before, deadline = received(capture), time.monotonic() + 10
+            while received(capture) == before and sender.poll() is None and time.monotonic() < deadline:
+                if rng.random() < 0.02:
+                    break  # in the middle of its start
+                time.sleep(0.01)
+            time.sleep(rng.uniform(0, 0.1))
+            sender.kill()
+            sender.wait()
+            assert capture.process.poll() is None, capture.process.communicate()
+        done = capture.stop()
+    except BaseException:
+        capture.kill()
+        raise
+    assert done.total["received"] > 0
+    agent.run("check", *map(str, sorted(memory_dir.glob("x*.pcap"))))
 
 
 def wait_until_quiet(path: Path) -> None:

@@ -71,6 +71,9 @@ int command_capture(int argc, char **argv)
     eal_stop();
     if (failure != NULL)
         die(EXIT_CHECK_FAILED, "the storage failed; what was stored before is complete", failure, NULL);
+    if (restart_removed(s) != NULL)
+        die(EXIT_CHECK_FAILED, text("%s was taken away", restart_removed(s)),
+            "its device was removed; what was received before is stored", NULL);
     if (loss)
         die(EXIT_CHECK_FAILED, "packets were lost", "--fail-on-loss was given", "the report says where");
     return EXIT_OK;

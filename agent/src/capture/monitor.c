@@ -98,6 +98,8 @@ static const char *finished(struct session *s, struct timers *t, uint64_t now)
         return "packets";
     if (session_failure(s) != NULL)
         return "storage failed";
+    if (restart_removed(s) != NULL)
+        return "port removed";
     if (o->stop_idle_ns != 0) {
         struct queue_snapshot total;
         session_total(s, &total);

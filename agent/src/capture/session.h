@@ -45,6 +45,9 @@ struct session {
     uint64_t port_restarts;
     _Atomic uint32_t restart_wanted; /* one bit per port: stop it and start it again */
     _Atomic uint32_t reset_wanted;   /* the driver asks for a reset first (a virtual function whose host reset it) */
+    _Atomic uint64_t away_since[MAX_PORTS]; /* CLOCK_MONOTONIC, when that was wanted first; 0: not */
+    uint32_t parked;      /* one bit per port: it could not be started again yet */
+    _Atomic int removed;  /* 1 + the port whose device was taken away; 0: none */
     uint64_t link_gap_ns; /* time without link, all ports together */
 };
 
@@ -54,8 +57,10 @@ void session_start(struct session *s); /* returns once packets would be stored *
 void session_stop(struct session *s);
 
 /* restart.c: ports that must be stopped and started while the capture goes on. */
-void restart_watch(struct session *s);   /* learn of resets that drivers ask for */
+void restart_watch(struct session *s); /* learn of resets that drivers ask for, and of devices that go */
+void restart_want(struct session *s, unsigned port, bool reset); /* from any thread */
 void restart_if_wanted(struct session *s);
+const char *restart_removed(struct session *s); /* the port whose device was taken away, or NULL */
 
 /* monitor.c: signals, clock, links, counters, until something ends the capture. */
 int monitor_block_signals(void); /* before any thread: the descriptor that session_monitor reads */

@@ -54,7 +54,7 @@ static int restart_port(const char *cmd, const char *params, struct rte_tel_data
     unsigned long port = params != NULL ? strtoul(params, &end, 10) : 0;
     if (params == NULL || end == params || port >= shown->options.n_ports)
         return -EINVAL;
-    atomic_fetch_or(&shown->restart_wanted, 1u << port);
+    restart_want(shown, (unsigned)port, false);
     rte_tel_data_string(d, "the port will be stopped and started");
     return 0;
 }

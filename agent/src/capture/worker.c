@@ -3,11 +3,13 @@
 
 #include "eal.h"
 #include "error.h"
+#include "quiesce.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <rte_pause.h>
@@ -18,10 +20,12 @@ enum request { REQUEST_RUN, REQUEST_PAUSE, REQUEST_STOP };
 
 struct worker {
     pthread_t thread;
+    struct poller poller;
     struct worker_config config;
     struct {
         struct queue *queue;
         poll_function poll;
+        poll_function parked; /* what `poll` is to be again; NULL: it is */
     } *queues;
     unsigned n_queues;
     _Atomic int request;
@@ -34,7 +38,9 @@ struct worker {
 
 struct worker *worker_create(const struct worker_config *config, unsigned max_queues)
 {
-    struct worker *w = calloc(1, sizeof(*w));
+    struct worker *w = aligned_alloc(_Alignof(struct worker), sizeof(*w));
+    if (w != NULL)
+        memset(w, 0, sizeof(*w));
     if (w == NULL || (w->queues = calloc(max_queues, sizeof(w->queues[0]))) == NULL)
         die(EXIT_INTERNAL, "out of memory", NULL, NULL);
     w->config = *config;
@@ -46,6 +52,22 @@ void worker_add(struct worker *w, struct queue *q, poll_function poll)
     w->queues[w->n_queues].queue = q;
     w->queues[w->n_queues].poll = poll;
     w->n_queues++;
+}
+
+static unsigned poll_nothing(struct queue *q)
+{
+    return 0;
+}
+
+void worker_park(struct worker *w, uint16_t port, bool parked)
+{
+    for (unsigned i = 0; i < w->n_queues; i++) {
+        if (w->queues[i].queue->port != port || (w->queues[i].parked != NULL) == parked)
+            continue;
+        poll_function other = parked ? poll_nothing : w->queues[i].parked;
+        w->queues[i].parked = parked ? w->queues[i].poll : NULL;
+        w->queues[i].poll = other;
+    }
 }
 
 static void prepare_thread(struct worker *w)
@@ -86,9 +108,11 @@ static void begin_new_files(struct worker *w)
 static bool obey(struct worker *w)
 {
     int request;
+    quiesce_pass(&w->poller);
     while ((request = atomic_load_explicit(&w->request, memory_order_acquire)) == REQUEST_PAUSE) {
         atomic_store_explicit(&w->paused, true, memory_order_release);
         usleep(200);
+        quiesce_pass(&w->poller);
     }
     atomic_store_explicit(&w->paused, false, memory_order_release);
     if (atomic_load_explicit(&w->rotate, memory_order_relaxed))
@@ -104,6 +128,7 @@ static void *run(void *arg)
     const unsigned n = w->n_queues;
     for (unsigned i = 0; i < n; i++)
         w->queues[i].queue->poll_tsc = __rdtsc(); /* nothing that comes is older than this */
+    quiesce_enter(&w->poller);
     while (obey(w)) {
         for (unsigned round = 0; round < 64; round++) {
             unsigned got = 0;
@@ -121,6 +146,7 @@ static void *run(void *arg)
         }
         atomic_store_explicit(&w->ready, true, memory_order_release);
     }
+    quiesce_leave(&w->poller);
     for (unsigned i = 0; i < n; i++) {
         struct storage *s = w->queues[i].queue->storage;
         if (s != NULL)
@@ -157,6 +183,9 @@ void worker_resume(struct worker *w)
 {
     int expected = REQUEST_PAUSE;
     atomic_compare_exchange_strong(&w->request, &expected, REQUEST_RUN);
+    /* Or the next pause would take this one's answer for its own. */
+    while (atomic_load_explicit(&w->paused, memory_order_acquire))
+        usleep(100);
 }
 
 void worker_rotate(struct worker *w)

@@ -26,6 +26,9 @@ void worker_wait_ready(struct worker *w);
 void worker_pause(struct worker *w);
 void worker_resume(struct worker *w);
 
+/* While the thread is paused: leave the queues of a port that is not started alone, or poll them again. */
+void worker_park(struct worker *w, uint16_t port, bool parked);
+
 /* Have every queue of the thread begin a new file. */
 void worker_rotate(struct worker *w);
 

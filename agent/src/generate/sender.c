@@ -150,6 +150,7 @@ static unsigned hand_over(struct sender *s, struct burst *b, unsigned n, uint64_
         if ((double)(now - progress) > (over ? DRAIN_NS : STALL_NS) * s->ticks_per_ns)
             break;
         s->full++;
+        quiesce_pass(&s->poller);
         rte_pause();
     }
     for (unsigned i = done; i < n; i++) {
@@ -214,7 +215,9 @@ void sender_run(struct sender *s)
     if (o->duration_ns != UINT64_MAX)
         end = start + (uint64_t)((double)o->duration_ns * s->ticks_per_ns);
     pace_start(&s->pace, &o->rate, o->burst, s->ticks_per_ns, s->link_mbps, start);
+    quiesce_enter(&s->poller);
     while (more && !atomic_load_explicit(&s->stop, memory_order_relaxed)) {
+        quiesce_pass(&s->poller);
         if (!refill(s, &burst))
             continue;
         now = __rdtsc();
@@ -225,6 +228,7 @@ void sender_run(struct sender *s)
         else
             idle(s, pace_ticks_left(&s->pace, now));
     }
+    quiesce_leave(&s->poller);
     rte_pktmbuf_free_bulk(burst.mbuf, burst.n_mbufs);
     atomic_store(&s->ended, true);
 }

@@ -10,12 +10,14 @@
 #include "feed.h"
 #include "options.h"
 #include "port.h"
+#include "quiesce.h"
 
 /* The thread that sends, and what it has counted. It alone writes the counters; read them when it has ended.
  */
 struct sender {
     const struct generate_options *options;
     struct port *port;
+    struct poller poller;
     struct rte_mempool *pool;
     struct feed feed;
     struct pace pace;
