@@ -6,12 +6,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from nfvcap.cli.fleet import Fleet, open_fleet
 from nfvcap.cli.options import fleet_options, format_option, hosts_argument
 from nfvcap.cli.output import emit
+from nfvcap.cli.packet_options import PacketOptions, packet_options
 from nfvcap.errors import UsageError
 from nfvcap.model.result import Result
 
@@ -25,6 +27,7 @@ def _report_option(name: str, words: str) -> Callable[[Callable[..., int]], Call
 @hosts_argument()
 @fleet_options
 @click.option("--state-only", is_flag=True, help="Check the state of the hosts; send no packets.")
+@packet_options
 @click.option(
     "--plan", "plan_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Judge by this plan.json instead of the plan that each host was provisioned with.",
@@ -33,21 +36,35 @@ def _report_option(name: str, words: str) -> Callable[[Callable[..., int]], Call
 @_report_option("junit", "JUnit XML")
 @_report_option("tap", "TAP")
 @_report_option("html", "an HTML page")
+@_report_option("prometheus", "figures for the textfile collector of Prometheus")
 @click.option("--strict", is_flag=True, help="Let warnings count as failures.")
 @click.option("-v", "--verbose", is_flag=True, help="List the checks that passed as well.")
 def verify(
     *, hosts: tuple[str, ...], inventory: tuple[Path, ...], limit: str, forks: int, state_only: bool,
-    plan_file: Path | None, fmt: str, junit: Path | None, tap: Path | None, html: Path | None, strict: bool,
-    verbose: bool,
+    plan_file: Path | None, fmt: str, junit: Path | None, tap: Path | None, html: Path | None,
+    prometheus: Path | None, strict: bool, verbose: bool, **packets: Any,
 ) -> int:  # fmt: skip
-    """Check that HOSTs are as planned, now and after the next boot. Nothing on them is changed."""
-    if not state_only:
+    """Check that HOSTs are as planned, and, with --engine, what is captured of numbered packets. Nothing on the hosts
+    is changed."""
+    files = {"junit": junit, "tap": tap, "html": html, "prometheus": prometheus}
+    _writable(files)
+    if packets["engine"] is not None:
+        if state_only or plan_file is not None:
+            raise UsageError(
+                "NFV-PKT-203", "--engine measures with packets, --state-only and --plan judge the state",
+                "these are two runs", "leave one of them out",
+            )  # fmt: skip
+        from nfvcap.cli.verify_packets import measure
+
+        result = measure(hosts, PacketOptions(**packets), fmt)
+    elif state_only:
+        result = _judge(open_fleet("verify", hosts, inventory, limit, forks, intents="none"), plan_file)
+    else:
         raise UsageError(
-            "NFV-STATE-201", "say what to verify", "so far only the state of hosts can be verified, not packets",
-            f"nfvcap verify {' '.join(hosts)} --state-only",
+            "NFV-STATE-201", "say what to verify", "the state of hosts, or packets on this machine",
+            f"nfvcap verify {' '.join(hosts)} --state-only, or nfvcap verify localhost --engine vdev",
         )  # fmt: skip
-    result = _judge(open_fleet("verify", hosts, inventory, limit, forks, intents="none"), plan_file)
-    _write_reports(result, {"junit": junit, "tap": tap, "html": html}, strict)
+    write_reports(result, files, strict)
     _show(result, fmt, strict=strict, verbose=verbose)
     from nfvcap.report.tally import exit_code
 
@@ -67,7 +84,21 @@ def _judge(fleet: Fleet, plan_file: Path | None) -> Result:
     return result
 
 
-def _write_reports(result: Result, files: dict[str, Path | None], strict: bool) -> None:
+def _writable(files: dict[str, Path | None]) -> None:
+    """Minutes of measuring are not lost because of a wrong file name."""
+    for form, path in files.items():
+        if path is not None and not path.resolve().parent.is_dir():
+            raise _cannot_write(form, path, f"{path.resolve().parent} is no directory")
+
+
+def _cannot_write(form: str, path: Path, why: str) -> UsageError:
+    return UsageError(
+        "NFV-STATE-203", f"the report {path} cannot be written", why,
+        f"--{form} FILE in a directory that exists and may be written",
+    )  # fmt: skip
+
+
+def write_reports(result: Result, files: dict[str, Path | None], strict: bool) -> None:
     """Write what was asked for; a module of its own makes each form."""
     import importlib
 
@@ -78,10 +109,7 @@ def _write_reports(result: Result, files: dict[str, Path | None], strict: bool) 
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise UsageError(
-                "NFV-STATE-203", f"the report {path} cannot be written", str(error), f"--{form} FILE in a directory "
-                "that exists and may be written",
-            ) from error  # fmt: skip
+            raise _cannot_write(form, path, str(error)) from error
 
 
 def _show(result: Result, fmt: str, *, strict: bool, verbose: bool) -> None:

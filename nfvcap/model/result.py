@@ -1,26 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``nfvcap/result/1``: the verdict on one host: every check with what was found and what was wanted."""
+"""``nfvcap/result/1``: the verdict on hosts: every check with what was found and wanted, every measurement."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import Field
 
 from nfvcap.errors import ExitCode, worst
 from nfvcap.model.base import Model
+from nfvcap.model.measurement import Measurement
+from nfvcap.model.verdict import Verdict
+
+__all__ = ["SCHEMA", "Check", "HostResult", "Result", "Verdict"]
 
 SCHEMA: Literal["nfvcap/result/1"] = "nfvcap/result/1"
-
-
-class Verdict(StrEnum):
-    PASS = "PASS"
-    WARN = "WARN"
-    FAIL = "FAIL"
-    INCONCLUSIVE = "INCONCLUSIVE"
-    SKIP = "SKIP"
-    ERROR = "ERROR"
 
 
 _EXIT = {
@@ -48,6 +42,8 @@ class HostResult(Model):
     checks: tuple[Check, ...]
     # Why the host could not be judged at all: 6 unreachable, 2 may not be read. Its one check then tells the rest.
     blocked: ExitCode | None = None
+    fingerprint: str = ""  # digest of what decides whether two results may be compared
+    measurements: tuple[Measurement, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:

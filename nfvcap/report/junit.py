@@ -18,22 +18,28 @@ def document(result: Result, *, strict: bool = False) -> str:
     """The whole result as XML text."""
     root = ET.Element("testsuites", name="nfvcap")
     for host in result.hosts:
-        root.append(_suite(host, result.created_at, strict))
+        for kind in dict.fromkeys(_kind(check) for check in host.checks) or ["state"]:
+            root.append(_suite(host, kind, result.created_at, strict))
     for key in ("tests", "failures", "errors", "skipped"):
         root.set(key, str(sum(int(suite.get(key, "0")) for suite in root)))
-    root.set("time", f"{sum(check.duration_s for host in result.hosts for check in host.checks):.6f}")
+    root.set("time", f"{sum(float(suite.get('time', '0')) for suite in root):.6f}")
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(host: HostResult, created_at: str, strict: bool) -> ET.Element:
-    cases = [_case(host.host, check, strict) for check in host.checks]
-    suite = ET.Element("testsuite", name=f"nfvcap.state.{host.host}", hostname=host.host)
+def _kind(check: Check) -> str:
+    return "packets" if check.id.startswith("NFV-PKT-") else "state"
+
+
+def _suite(host: HostResult, kind: str, created_at: str, strict: bool) -> ET.Element:
+    checks = [check for check in host.checks if _kind(check) == kind]
+    cases = [_case(host.host, check, strict) for check in checks]
+    suite = ET.Element("testsuite", name=f"nfvcap.{kind}.{host.host}", hostname=host.host)
     suite.set("timestamp", created_at.removesuffix("Z"))  # the schema knows no time zone here
     suite.set("tests", str(len(cases)))
     for key, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(key, str(_having(cases, tag)))
-    suite.set("time", f"{sum(check.duration_s for check in host.checks):.6f}")
+    suite.set("time", f"{_took_s(host, kind, checks):.6f}")
     properties = ET.SubElement(suite, "properties")
     for key, value in host.environment.items():
         if isinstance(value, str):
@@ -42,13 +48,20 @@ def _suite(host: HostResult, created_at: str, strict: bool) -> ET.Element:
     return suite
 
 
+def _took_s(host: HostResult, kind: str, checks: list[Check]) -> float:
+    measured = sum(measurement.took_s for measurement in host.measurements) if kind == "packets" else 0.0
+    return measured + sum(check.duration_s for check in checks)
+
+
 def _having(cases: Iterable[ET.Element], tag: str) -> int:
     return sum(1 for case in cases if case.find(tag) is not None)
 
 
 def _case(host: str, check: Check, strict: bool) -> ET.Element:
     name = f"{check.id} {check.subject}".strip()
-    case = ET.Element("testcase", classname=f"nfvcap.state.{host}", name=_clean(name), time=f"{check.duration_s:.6f}")
+    case = ET.Element(
+        "testcase", classname=f"nfvcap.{_kind(check)}.{host}", name=_clean(name), time=f"{check.duration_s:.6f}"
+    )
     message = f"{check.title}: found {check.found or 'nothing'}, wanted {check.wanted or 'more'}"
     if check.verdict is Verdict.SKIP:
         ET.SubElement(case, "skipped", message=_clean(check.reason))

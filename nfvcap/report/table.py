@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nfvcap.model.result import Check, HostResult, Result, Verdict
+from nfvcap.report.packets_table import blocks
 from nfvcap.report.tally import ORDER, area, counts, host_sentence, is_bad, sentence
 
 _STYLE = {
@@ -27,6 +28,9 @@ def write(result: Result, stream: IO[str], *, strict: bool = False, everything: 
         if host.environment:
             console.print(_head(host))
             console.print(_summary(host))
+        for measurement in host.measurements:
+            for block in blocks(measurement):
+                console.print(block)
         for check in host.checks:
             if everything or check.verdict is not Verdict.PASS:
                 console.print(_detail(check), soft_wrap=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from nfvcap.errors import ExitCode, worst
 from nfvcap.model.result import Check, HostResult, Result, Verdict
+from nfvcap.report.measured import measured
 
 # From grave to harmless: the order in which verdicts are counted up.
 ORDER = (Verdict.ERROR, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.SKIP, Verdict.PASS)
@@ -30,6 +31,8 @@ def area_of(check_id: str) -> str:
     """The same for an id."""
     number = check_id.rsplit("-", 1)[-1]
     tens = int(number) // 10 if check_id.startswith("NFV-STATE-") else len(_AREAS)
+    if check_id.startswith("NFV-PKT-"):
+        return "packets"
     return _AREAS[tens] if tens < len(_AREAS) else check_id.split("-")[1].lower()
 
 
@@ -62,6 +65,8 @@ def host_sentence(host: HostResult, strict: bool = False) -> str:
         return f"{host.host} cannot be read."
     if not host.environment:
         return f"{host.host} cannot be judged: {host.checks[0].found}."
+    if host.measurements:
+        return " ".join(f"{host.host}: {measured(m)}" for m in host.measurements)
     bad = [check for check in host.checks if is_bad(check, strict)]
     if not bad:
         return f"{host.host} is as planned: {counted(host.checks)}."
@@ -74,8 +79,9 @@ def sentence(result: Result, strict: bool = False) -> str:
     """The last line of a report."""
     if len(result.hosts) == 1:
         return host_sentence(result.hosts[0], strict)
+    as_wanted = "as wanted" if any(host.measurements for host in result.hosts) else "as planned"
     wrong = [h.host for h in result.hosts if h.blocked is not None or any(is_bad(c, strict) for c in h.checks)]
     good = len(result.hosts) - len(wrong)
     if not wrong:
-        return f"All {good} hosts are as planned."
-    return f"{good} of {len(result.hosts)} hosts are as planned; look at {', '.join(wrong)}."
+        return f"All {good} hosts are {as_wanted}."
+    return f"{good} of {len(result.hosts)} hosts are {as_wanted}; look at {', '.join(wrong)}."

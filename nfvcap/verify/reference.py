@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nfvcap import catalogue
 from nfvcap.report.tally import area_of
+from nfvcap.verify.packets.checks import WORDS as PACKETS
 from nfvcap.verify.session import WORDS
 
 FIRST_ERROR = 200  # from here on the area holds errors of the command, not checks
@@ -35,7 +36,8 @@ NFV-STATE-003 (4); one that cannot be reached ends with 6, one that may not be r
 
 def markdown() -> str:
     """The page docs/reference/checks.md."""
-    entries = [entry for entry in catalogue.read(WORDS) if int(entry.id[-3:]) < FIRST_ERROR]
+    files = (WORDS, PACKETS)
+    entries = [entry for path in files for entry in catalogue.read(path) if int(entry.id[-3:]) < FIRST_ERROR]
     lines = [_HEAD]
     for name, group in groupby(entries, key=lambda entry: area_of(entry.id)):
         lines += [

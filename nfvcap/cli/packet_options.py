@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of `verify` that concern packets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+PROFILES = ("quick", "rfc2544", "tst009", "soak", "burst")
+ENGINES = ("vdev",)
+
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]  # generic for the type checker of newer versions only
+else:
+    ParamType = click.ParamType
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|min|h|)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*(mpps|kpps|pps|)", re.IGNORECASE)
+_PPS = {"": 1_000_000, "mpps": 1_000_000, "kpps": 1000, "pps": 1}
+
+
+class Duration(ParamType):
+    """Seconds of ``90``, ``90s``, ``10m``, ``1h``."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = _DURATION.fullmatch(str(value))
+        if not match or float(match[1]) == 0:
+            self.fail(f"{value!r} is not a time; write for instance 90s, 10m or 1h", param, ctx)
+        return float(match[1]) * _SECONDS[match[2]]
+
+
+class Rate(ParamType):
+    """Packets a second of ``1.5`` (Mpps), ``300kpps``, ``2000pps``; with ``words``, those as they are."""
+
+    name = "rate"
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value in self.words:
+            return str(value)
+        match = _RATE.fullmatch(str(value))
+        pps = int(float(match[1]) * _PPS[match[2].lower()]) if match else 0
+        if pps == 0:
+            choice = "".join(f"{word}, " for word in self.words)
+            self.fail(f"{value!r} is not a rate; write {choice}1.5 (Mpps), 300kpps or 2000pps", param, ctx)
+        return str(pps)
+
+
+@dataclass(frozen=True)
+class PacketOptions:
+    """What was said on the command line."""
+
+    engine: str
+    profile: str
+    traffic: str
+    rate: str | None
+    at_least: str | None
+    budget: float | None
+    calibrate: bool
+    link: int
+    directory: Path | None
+    database: str | None
+    keep: bool
+
+
+def packet_options(function: F) -> F:
+    """All of them, in the order of the help."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def _link(_: click.Context, __: click.Parameter, value: str) -> int:
+    from nfvcap.model.units import parse_rate
+
+    try:
+        mbps = parse_rate(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    if mbps == 0:
+        raise click.BadParameter("a link of 0 carries nothing")
+    return mbps
+
+
+database_option = click.option(
+    "--database", envvar="NFVCAP_DATABASE", metavar="URL",
+    help="Where results are kept, as an SQLAlchemy URL ($NFVCAP_DATABASE); default: an SQLite file of the user.",
+)  # fmt: skip
+
+_OPTIONS = [
+    click.option(
+        "--engine", type=click.Choice(ENGINES),
+        help="Measure with numbered packets: vdev runs generator and capture on localhost without any NIC.",
+    ),
+    click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True,
+                 help="How thorough; what a profile means is in the docs."),
+    click.option("--traffic", default="64", show_default=True, metavar="64|965|imix|genome|FILE",
+                 help="Frame size, 965 (a mix with that mean), imix, genome:LETTERS (RFC 6985), or a pcap file."),
+    click.option("--rate", type=Rate("line", "search"), metavar="line|search|MPPS",
+                 help="Trials at line rate, a search for the highest rate, trials at a rate; default: the profile's."),
+    click.option("--at-least", type=Rate(), metavar="MPPS", help="Fail when the search finds less than this."),
+    click.option("--budget", type=Duration(), metavar="TIME", help="End after 90s, 10m, 1h; default: the profile's."),
+    click.option("--calibrate", is_flag=True, help="Measure only the source, and keep what it can do."),
+    click.option("--link", default="10G", show_default=True, callback=_link, metavar="RATE",
+                 help="Speed of the link that is meant by line rate."),
+    click.option("--directory", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="DIR",
+                 help="Where files are captured; default: memory (/dev/shm)."),
+    database_option,
+    click.option("--keep/--no-keep", default=True, help="Keep the result in the database of results (default)."),
+]  # fmt: skip

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The packet side of `nfvcap verify`: what is measured, told while it goes on, kept afterwards."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nfvcap import __version__
+from nfvcap.cli.output import paint, say
+from nfvcap.cli.packet_options import PacketOptions
+from nfvcap.errors import NfvcapError, UsageError
+from nfvcap.model.measurement import Calibration, Measurement, Phase, Trial
+from nfvcap.model.result import HostResult, Result
+from nfvcap.report.numbers import integer, mpps, percent, seconds
+from nfvcap.verify.packets.profiles import PROFILES
+from nfvcap.verify.packets.run import Follow, Run, Wish, now
+from nfvcap.verify.packets.traffic import traffic
+
+HERE = ("localhost", "127.0.0.1")
+_MEMORY = Path("/dev/shm")
+
+
+def measure(hosts: Sequence[str], options: PacketOptions, fmt: str) -> Result:
+    """Measure on this machine; the result is complete, or says itself that it is partial.
+
+    Raises:
+        UsageError: NFV-PKT-203 a host that virtual devices do not reach, NFV-PKT-201 traffic that is not understood.
+        NfvcapError: the agent is missing or cannot be built.
+    """
+    wish = _wish(options)
+    if len(hosts) != 1 or hosts[0] not in (*HERE, socket.gethostname()):
+        raise UsageError(
+            "NFV-PKT-203", f"--engine {options.engine} measures on this machine only",
+            f"asked for was {', '.join(hosts)}", f"nfvcap verify localhost --engine {options.engine}",
+        )  # fmt: skip
+    follow = Narrator(fmt).follow()
+    host, measurement = _vdev(hosts[0], wish, options, follow)
+    result = Result(nfvcap_version=__version__, created_at=now(), hosts=(host,))
+    _keep(result, options)
+    if measurement.partial == "interrupted":
+        say(paint("interrupted: the report is partial, and says so", "WARN"))
+    return result
+
+
+def _wish(options: PacketOptions) -> Wish:
+    profile = PROFILES[options.profile]
+    rate = options.rate or ("search" if options.at_least else profile.rate)
+    if rate == "search" and not profile.goals:
+        raise UsageError(
+            "NFV-PKT-203", f"the profile {profile.name} has no goals to search for", "it sends at one rate",
+            "--rate line or --rate MPPS, or another profile",
+        )  # fmt: skip
+    if options.at_least and rate != "search":
+        raise UsageError(
+            "NFV-PKT-203", "--at-least is for a search", f"the rate is {rate}",
+            "--rate search; or --rate MPPS alone, which fails when a packet is lost at that rate",
+        )  # fmt: skip
+    return Wish(
+        profile, traffic(options.traffic), rate, options.budget or profile.budget_s,
+        int(options.at_least) if options.at_least else None, options.calibrate,
+    )  # fmt: skip
+
+
+def _vdev(host: str, wish: Wish, options: PacketOptions, follow: Follow) -> tuple[HostResult, Measurement]:
+    from nfvcap.agent.build import locate
+    from nfvcap.agent.client import Agent
+    from nfvcap.verify.packets.checks import checks
+    from nfvcap.verify.packets.engines.vdev import cpus, vdev_path
+    from nfvcap.verify.packets.machine import environment, fingerprint
+
+    agent = Agent(locate())
+    directory = options.directory or (_MEMORY if _MEMORY.is_dir() else Path("/tmp"))
+    sending, capturing = cpus()
+    around = environment() | {
+        "agent": agent.version(),
+        "placement": f"generator on CPU {sending}, capture on CPU {capturing}, files in {directory}",
+    }
+    digest = fingerprint(around)
+    with vdev_path(agent, directory, options.link) as path:
+        measurement = Run(path, wish, None, digest, follow).measure()
+    return (
+        HostResult(host=host, environment=around, checks=checks(measurement), fingerprint=digest,
+                   measurements=(measurement,)),
+        measurement,
+    )  # fmt: skip
+
+
+def _keep(result: Result, options: PacketOptions) -> None:
+    """Into the database, and beside the logs; what cannot be kept is said and spoils nothing."""
+    from nfvcap.apply.rundir import new_run_dir
+    from nfvcap.report import html
+
+    directory = new_run_dir("verify").path
+    (directory / "result.json").write_text(result.to_json(), encoding="utf-8")
+    (directory / "report.html").write_text(html.document(result), encoding="utf-8")
+    say(f"report: {directory / 'report.html'}")
+    if not options.keep:
+        return
+    from nfvcap.report.history import Store
+
+    try:
+        Store(options.database).add(result)
+    except NfvcapError as error:
+        say(f"the result was not kept: {error}")
+
+
+class Narrator:
+    """One line per trial on standard error; the words of a result go to standard output, later."""
+
+    def __init__(self, fmt: str) -> None:
+        self._fmt = fmt
+
+    def follow(self) -> Follow:
+        return Follow(self._begin, self._trial, self._calibrated)
+
+    def _calibrated(self, calibration: Calibration) -> None:
+        share = percent(calibration.ceiling_pps, calibration.line_pps, 1)
+        say(
+            f"source     {mpps(calibration.ceiling_pps):>12}  alone; line rate {mpps(calibration.line_pps)} "
+            f"({calibration.link_mbps // 1000} Gb/s): {share}"
+        )
+
+    def _begin(self, phase: Phase, rate_pps: int, packets: int) -> None:
+        if sys.stderr.isatty():
+            took = seconds(packets / rate_pps) if rate_pps else "?"
+            sys.stderr.write(f"{phase:<10} {mpps(rate_pps):>12}  {integer(packets)} frames, {took} …\r")
+            sys.stderr.flush()
+
+    def _trial(self, trial: Trial) -> None:
+        if self._fmt == "jsonl":
+            import json
+
+            from nfvcap.cli.output import emit
+
+            emit(json.dumps({"event": "trial", **trial.model_dump(mode="json")}, ensure_ascii=False))
+        line = f"{trial.phase:<10} {mpps(trial.intended_pps):>12}  lost {integer(trial.lost)} of {integer(trial.sent)}"
+        where = ", ".join(f"{term.title}: {integer(term.packets)}" for term in trial.waterfall.terms if term.packets)
+        reason = "" if trial.lost else trial.reason
+        say(f"{line:<60} {paint(str(trial.verdict), str(trial.verdict))}  {where or reason}".rstrip())

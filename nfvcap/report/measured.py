@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A measurement in one sentence: the answer first, lost packets before percentages."""
+
+from __future__ import annotations
+
+from nfvcap.model.measurement import Goal, Measurement, Trial
+from nfvcap.model.verdict import Verdict
+from nfvcap.report.numbers import integer, mpps, percent
+
+LOAD = ("search", "line rate", "fixed rate", "soak", "burst")
+
+
+def load_of(m: Measurement) -> list[Trial]:
+    """The trials that count."""
+    return [trial for trial in m.trials if trial.phase in LOAD and not trial.superseded]
+
+
+def frames_of(m: Measurement) -> str:
+    """``64-byte frames``; ``frames of 965 bytes on average``."""
+    if len(set(m.traffic.sizes_bytes)) == 1:
+        return f"{m.traffic.sizes_bytes[0]}-byte frames"
+    return f"frames of {m.traffic.mean_bytes:.0f} bytes on average"
+
+
+def measured(m: Measurement) -> str:
+    """What can be said about one path."""
+    words = _answer(m)
+    return f"{words} The measurement is partial: {m.partial.splitlines()[0].rstrip('.')}." if m.partial else words
+
+
+def _answer(m: Measurement) -> str:
+    proof = [trial for trial in m.trials if trial.phase == "path proof"]
+    load = load_of(m)
+    if proof and proof[-1].lost:
+        return f"the path is broken: {proof[-1].recounted} of {proof[-1].sent} frames arrived."
+    if m.goals:
+        return _searched(m, m.goals[0])
+    if m.profile == "burst" and load:
+        from nfvcap.verify.packets.burst import found_by
+
+        packets, repeats = found_by(m.trials)
+        return f"bursts of up to {integer(packets)} {frames_of(m)} are captured whole ({repeats} of {repeats})."
+    if load:
+        return _fixed(m, load)
+    if m.calibration is not None:
+        return f"the source sends {mpps(m.calibration.ceiling_pps)} of {frames_of(m)} by itself."
+    return "nothing was measured."
+
+
+def _searched(m: Measurement, goal: Goal) -> str:
+    line = m.calibration.line_pps if m.calibration else 0
+    if goal.lower_pps is None:
+        return f"no rate was found at which no {frames_of(m)} are lost."
+    share = f"{percent(goal.lower_pps, line, 1)} of the line rate"
+    if goal.upper_pps is None:
+        top = "the line rate" if goal.lower_pps >= line - 1 else f"{share}, as fast as the source"
+        return f"at least {mpps(goal.lower_pps)} of {frames_of(m)} are captured without loss: {top}."
+    doubt = " (inconclusive)" if goal.verdict is Verdict.INCONCLUSIVE else ""
+    return f"{mpps(goal.lower_pps)} of {frames_of(m)} are captured without loss{doubt}, {share}."
+
+
+def _fixed(m: Measurement, load: list[Trial]) -> str:
+    sent, lost = sum(trial.sent for trial in load), sum(trial.lost for trial in load)
+    rate = mpps(load[0].intended_pps)
+    unsure = all(trial.verdict is Verdict.INCONCLUSIVE for trial in load)
+    if unsure:
+        return f"nothing can be said about {rate}: {load[0].reason}."
+    if lost == 0:
+        return f"no packet of {integer(sent)} was lost at {rate} of {frames_of(m)}."
+    captured = percent(sent - lost, sent)
+    return f"{integer(lost)} of {integer(sent)} packets were lost at {rate} of {frames_of(m)}: {captured} captured."

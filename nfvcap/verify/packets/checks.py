@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a measurement to checks: each with what was found, what was wanted, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from nfvcap import catalogue
+from nfvcap.model.measurement import Goal, Measurement, Trial
+from nfvcap.model.result import Check, Verdict
+from nfvcap.report.measured import load_of
+from nfvcap.report.numbers import integer, mpps, percent, ratio
+from nfvcap.verify.packets.accounting import explained
+from nfvcap.verify.packets.burst import found_by
+
+WORDS = Path(catalogue.__file__).with_name("pkt.yml")
+_LONGER = "--budget with more time"
+
+
+def checks(measurement: Measurement) -> tuple[Check, ...]:
+    """All checks of one path, in a fixed order and under names that never change."""
+    return tuple(_checks(measurement))
+
+
+def skipped(check_id: str, subject: str, reason: str) -> Check:
+    """A check that could not be made here, with why."""
+    return _check(check_id, subject, Verdict.SKIP, "", "", reason=reason)
+
+
+def _checks(m: Measurement) -> Iterator[Check]:
+    yield _calibration(m)
+    proof = [trial for trial in m.trials if trial.phase == "path proof"]
+    if not proof:
+        if m.partial:
+            yield _check("NFV-PKT-002", m.name, Verdict.ERROR, "nothing was sent", "100 numbered frames in the file",
+                         reason=m.partial)  # fmt: skip
+        return
+    yield _proof(m, proof[-1])
+    load = load_of(m)
+    if proof[-1].lost:
+        return
+    if m.partial:
+        yield _check("NFV-PKT-009", m.name, Verdict.INCONCLUSIVE, f"{len(load)} trials under load",
+                     "all trials of the profile", reason=m.partial, fix=_LONGER)  # fmt: skip
+    if m.goals:
+        yield from (_goal(m, goal) for goal in m.goals)
+        if m.at_least_pps:
+            yield _at_least(m, m.goals[0])
+    elif m.profile == "burst":
+        yield _burst(m)
+    elif load:
+        yield _fixed(m, load)
+    if load:
+        yield _account(m, load)
+        yield _order(m, load)
+        yield _sizes(m, load)
+
+
+def _calibration(m: Measurement) -> Check:
+    c = m.calibration
+    wanted = f"a ceiling above the line rate of {mpps(c.line_pps)}" if c else "a calibrated source"
+    if c is None:
+        return _check("NFV-PKT-001", m.name, Verdict.ERROR, "not calibrated", wanted, reason=m.partial)
+    found = f"{m.source}: {mpps(c.ceiling_pps)}, {percent(c.ceiling_pps, c.line_pps, 1)} of the line rate"
+    good = c.ceiling_pps >= c.line_pps
+    reason = "" if good else "what the path does above the source's ceiling is not known"
+    return _check("NFV-PKT-001", m.name, Verdict.PASS if good else Verdict.WARN, found, wanted, reason=reason)
+
+
+def _proof(m: Measurement, trial: Trial) -> Check:
+    found = f"{trial.recounted} of {trial.sent} frames"
+    wanted = f"all {trial.sent}"
+    if trial.verdict is Verdict.PASS:
+        return _check("NFV-PKT-002", m.name, Verdict.PASS, found, wanted)
+    where = "; ".join(f"{term.title}: {term.packets}" for term in trial.waterfall.terms if term.packets)
+    return _check("NFV-PKT-002", m.name, trial.verdict, found, wanted,
+                  reason=". ".join(filter(None, [trial.reason, where, trial.waterfall.residual_note])))  # fmt: skip
+
+
+def _fixed(m: Measurement, load: Sequence[Trial]) -> Check:
+    lost, sent = sum(trial.lost for trial in load), sum(trial.sent for trial in load)
+    rate = load[0].intended_pps
+    found = (
+        f"{integer(lost)} of {integer(sent)} packets lost in {len(load)} trials at {mpps(rate)}: "
+        f"{percent(sent - lost, sent)} captured"
+    )
+    verdict = _worst(load)
+    reasons = list(dict.fromkeys(trial.reason for trial in load if trial.verdict is verdict and trial.reason))
+    reason = "" if verdict is Verdict.PASS else "; ".join(reasons[:3])
+    fix = "" if not lost else "the waterfall in the report says where; `--rate search` finds the rate without loss"
+    return _check("NFV-PKT-010", m.name, verdict, found, "0 packets lost", reason=reason, fix=fix)
+
+
+def _goal(m: Measurement, goal: Goal) -> Check:
+    subject = f"{m.name} loss ratio {ratio(goal.loss_ratio)}"
+    line = m.calibration.line_pps if m.calibration else 0
+    if goal.lower_pps is None:
+        return _check("NFV-PKT-011", subject, goal.verdict, "no rate", "a rate that meets the goal", reason=goal.reason)
+    bound = (
+        f"at least {mpps(goal.lower_pps)}, as fast as the source" if goal.upper_pps is None else mpps(goal.lower_pps)
+    )
+    above = "" if goal.upper_pps is None else f", not {mpps(goal.upper_pps)}"
+    found = f"{bound}{above}; {percent(goal.lower_pps, line, 1)} of the line rate"
+    return _check("NFV-PKT-011", subject, goal.verdict, found, "a rate that meets the goal", reason=goal.reason)
+
+
+def _at_least(m: Measurement, goal: Goal) -> Check:
+    wanted = m.at_least_pps or 0
+    found = "no rate" if goal.lower_pps is None else mpps(goal.lower_pps)
+    verdict = Verdict.PASS if (goal.lower_pps or 0) >= wanted else Verdict.FAIL
+    if verdict is Verdict.FAIL and goal.verdict is Verdict.INCONCLUSIVE:
+        verdict = Verdict.INCONCLUSIVE
+    return _check("NFV-PKT-014", m.name, verdict, f"{found} without loss", f"at least {mpps(wanted)}",
+                  reason=goal.reason if verdict is Verdict.INCONCLUSIVE else "")  # fmt: skip
+
+
+def _burst(m: Measurement) -> Check:
+    packets, repeats = found_by(m.trials)
+    found = f"{integer(packets)} frames back to back, {repeats} times without loss"
+    verdict = Verdict.PASS if packets else Verdict.FAIL
+    return _check("NFV-PKT-015", m.name, verdict, found, "a burst that is captured whole")
+
+
+def _account(m: Measurement, load: Sequence[Trial]) -> Check:
+    lost = sum(trial.lost for trial in load)
+    bad = [trial for trial in load if not explained(trial.waterfall)]
+    unseen = sum(trial.waterfall.residual for trial in load if explained(trial.waterfall))
+    wanted = "residual 0"
+    if bad:
+        trial = bad[0]
+        return _check("NFV-PKT-012", m.name, Verdict.FAIL, f"trial {trial.number}: residual {trial.waterfall.residual}",
+                      wanted, reason=trial.waterfall.residual_note)  # fmt: skip
+    if unseen:
+        note = next(trial.waterfall.residual_note for trial in load if trial.waterfall.residual)
+        return _check("NFV-PKT-012", m.name, Verdict.WARN, f"{integer(unseen)} of {integer(lost)} lost packets",
+                      wanted, reason=note)  # fmt: skip
+    found = f"all {integer(lost)} lost packets have a row" if lost else "nothing was lost"
+    return _check("NFV-PKT-012", m.name, Verdict.PASS, f"{found}; residual 0 in {len(load)} trials", wanted)
+
+
+def _order(m: Measurement, load: Sequence[Trial]) -> Check:
+    numbers = {
+        word: sum(getattr(trial, word) for trial in load)
+        for word in ("duplicates", "reordered", "corrupt", "foreign", "invented")
+    }
+    found = ", ".join(f"{integer(count)} {word}" for word, count in numbers.items() if count) or "none"
+    grave = any(numbers[word] for word in ("duplicates", "corrupt", "invented"))
+    verdict = Verdict.FAIL if grave else Verdict.WARN if found != "none" else Verdict.PASS
+    return _check("NFV-PKT-013", m.name, verdict, found, "none")
+
+
+def _sizes(m: Measurement, load: Sequence[Trial]) -> Check:
+    judged = [
+        trial for trial in load if not trial.lost and trial.sizes and all(s.sent is not None for s in trial.sizes)
+    ]
+    if not judged:
+        return skipped("NFV-PKT-016", m.name, "no trial without loss of which every size is known")
+    wrong = [
+        f"trial {trial.number}: {size.recounted} of {size.sent} frames of {size.size_bytes} bytes"
+        for trial in judged for size in trial.sizes if size.sent != size.recounted
+    ]  # fmt: skip
+    found = wrong[0] if wrong else f"the same in {len(judged)} trials"
+    return _check("NFV-PKT-016", m.name, Verdict.FAIL if wrong else Verdict.PASS, found, "sizes in = sizes out")
+
+
+_ORDER = (Verdict.ERROR, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN)
+
+
+def _worst(trials: Sequence[Trial]) -> Verdict:
+    there = {trial.verdict for trial in trials}
+    return next((verdict for verdict in _ORDER if verdict in there), Verdict.PASS)
+
+
+def _check(
+    check_id: str, subject: str, verdict: Verdict, found: str, wanted: str, *, reason: str = "", fix: str = ""
+) -> Check:
+    entry = _words()[check_id]
+    good = verdict in {Verdict.PASS, Verdict.SKIP}
+    return Check(
+        id=check_id, subject=subject, title=entry.title, verdict=verdict, found=found, wanted=wanted, reason=reason,
+        fix=fix or ("" if good else entry.fix),
+    )  # fmt: skip
+
+
+@cache
+def _words() -> dict[str, catalogue.Entry]:
+    return {entry.id: entry for entry in catalogue.read(WORDS)}

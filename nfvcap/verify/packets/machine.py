@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fingerprint of this machine and of the placement on it: what has to be the same before figures are compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# What differs from run to run, or names the machine without changing what it can do.
+_NOT_COMPARED = frozenset({"hostname", "load"})
+
+
+def environment(root: Path = Path("/")) -> dict[str, Any]:
+    """CPU, microcode, BIOS, kernel, command line, NUMA nodes, huge pages, isolation, NICs; plain JSON."""
+
+    def text(path: str) -> str:
+        try:
+            return (root / path).read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            return ""
+
+    cpu = dict(_fields(text("proc/cpuinfo")))
+    return {
+        "hostname": os.uname().nodename,
+        "machine": text("sys/class/dmi/id/product_name"),
+        "bios": text("sys/class/dmi/id/bios_version"),
+        "os": next((line.split("=", 1)[1].strip('"') for line in text("etc/os-release").splitlines()
+                    if line.startswith("PRETTY_NAME=")), ""),
+        "kernel": text("proc/sys/kernel/osrelease"),
+        "cmdline": text("proc/cmdline"),
+        "cpu": cpu.get("model name", ""),
+        "microcode": cpu.get("microcode", ""),
+        "governor": text("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "smt": text("sys/devices/system/cpu/smt/control"),
+        "isolated_cpus": text("sys/devices/system/cpu/isolated"),
+        "nodes": [_node(path) for path in sorted((root / "sys/devices/system/node").glob("node[0-9]*"))],
+        "nics": [nic for path in sorted((root / "sys/class/net").glob("*")) if (nic := _nic(path)) is not None],
+    }  # fmt: skip
+
+
+def fingerprint(environment: Mapping[str, Any]) -> str:
+    """Digest of everything in it that decides about speed; 16 hexadecimal digits."""
+    compared = {key: value for key, value in environment.items() if key not in _NOT_COMPARED}
+    return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(what, here, there) of everything compared that is not the same."""
+    keys = [key for key in dict.fromkeys([*one, *other]) if key not in _NOT_COMPARED]
+    return [(key, _plain(one.get(key)), _plain(other.get(key))) for key in keys if one.get(key) != other.get(key)]
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else "–" if value is None else json.dumps(value)
+
+
+def _node(path: Path) -> dict[str, Any]:
+    pages = {
+        entry.name.removeprefix("hugepages-"): int((entry / "nr_hugepages").read_text())
+        for entry in sorted((path / "hugepages").glob("hugepages-*"))
+    }
+    memory = (path / "meminfo").read_text().split()
+    return {
+        "node": int(path.name.removeprefix("node")),
+        "cpus": (path / "cpulist").read_text().strip(),
+        "memory_mib": int(memory[memory.index("MemTotal:") + 1]) // 1024,
+        "hugepages": pages,
+    }
+
+
+def _nic(path: Path) -> dict[str, Any] | None:
+    device = path / "device"
+    if not (device / "vendor").exists():
+        return None
+
+    def text(name: str) -> str:
+        return (device / name).read_text().strip() if (device / name).exists() else ""
+
+    vfs = text("sriov_numvfs")
+    return {
+        "address": device.resolve().name,
+        "id": f"{text('vendor').removeprefix('0x')}:{text('device').removeprefix('0x')}",
+        "driver": (device / "driver").resolve().name if (device / "driver").exists() else None,
+        "node": int(text("numa_node") or -1),
+        "vfs": int(vfs) if vfs else None,
+        "driver_version": None,
+        "firmware": None,
+    }
+
+
+def _fields(text: str) -> list[tuple[str, str]]:
+    return [(key.strip(), value.strip()) for line in text.splitlines() for key, _, value in [line.partition(":")]]

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The seam: where packets come from, where they are captured, and what was counted between.
+
+A new source is one file in ``sources``, a new capture point (a guest) one file in ``points``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from nfvcap.model.measurement import Sample, Traffic
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a source is asked for: so many frames, at so many a second (None: as fast as it can)."""
+
+    traffic: Traffic
+    packets: int
+    rate_pps: int | None
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a source says that it did. Every frame has a number: sent = what it gave to the link."""
+
+    numbered: int  # frames that had their turn, whatever became of them
+    omitted: int = 0  # left out on request
+    refused: int = 0  # the link had no room when they were due
+    unsent: int = 0  # given up at the end
+    errors: int = 0  # refused by the driver
+    duration_ns: int = 0
+    slipped_ns: int = 0  # how far the schedule slipped altogether
+    flows: int = 1
+    interrupted: bool = False
+
+    @property
+    def on_the_link(self) -> int:
+        return self.numbered - self.omitted - self.refused - self.errors
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What the capture counted; None where its driver cannot see a loss."""
+
+    driver: str
+    received: int
+    stored: int
+    filtered: int = 0
+    lost_buffer: int = 0
+    lost_full: int = 0
+    lost_write: int = 0
+    nic_missed: int | None = 0
+    nic_errors: int = 0
+    nic_no_mbuf: int = 0
+    clock_steps: int = 0
+    failure: str = ""
+    timeline: tuple[Sample, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recount:
+    """What is in the closed file; the reference for everything."""
+
+    packets: int
+    distinct: int  # numbered frames that were sent and are there, each once
+    duplicates: int = 0
+    reordered: int = 0
+    corrupt: int = 0
+    foreign: int = 0
+    invented: int = 0  # numbers beyond what was sent
+    sizes: Mapping[int, int] = field(default_factory=dict)  # size with frame check sequence → frames
+    damaged: str = ""  # why the file itself is not whole
+
+
+class Emission(Protocol):
+    """A source at work."""
+
+    def wait(self, timeout_s: float) -> Sent:
+        """Wait until everything is sent, and say what was. Raises NfvcapError."""
+
+
+class Source(Protocol):
+    """Where numbered frames come from."""
+
+    name: str
+    limits_known: bool  # does it say itself when it could not keep to its schedule?
+
+    def sending(self, order: Order) -> AbstractContextManager[Emission]:
+        """Begin to send; leaving the block ends it at once, whatever happens."""
+
+    def ceiling_pps(self, traffic: Traffic) -> int:
+        """How fast it is alone, measured now."""
+
+
+class Capturing(Protocol):
+    """A capture that is ready: what comes now is stored."""
+
+    def received(self) -> int:
+        """Packets so far, roughly: to see that nothing comes any more."""
+
+    def finish(self) -> Captured:
+        """Close the file. Raises NfvcapError."""
+
+    def recount(self, sent: Sent) -> Recount:
+        """Count what is in the closed file, by another program than the one that wrote it."""
+
+
+class CapturePoint(Protocol):
+    """Where the agent captures."""
+
+    @property
+    def name(self) -> str:
+        """Where, for people."""
+
+    def capturing(self) -> AbstractContextManager[Capturing]:
+        """A capture into a file of its own, gone when the block is left."""
+
+    def room_bytes(self) -> int:
+        """What one file may hold."""
+
+
+class Observer(Protocol):
+    """Counters between source and capture point: those of a PF, a switch. Read before READY and after the drain."""
+
+    def read(self) -> Mapping[str, int]:
+        """Key of a row of the waterfall → packets lost there so far."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """One way from a source to a file."""
+
+    name: str
+    source: Source
+    point: CapturePoint
+    attachment: str
+    engine: str
+    link_mbps: int
+    label: Literal["performance", "functional", "virtual"]
+    label_note: str
+    pf_driver: str = ""
+    vfs: int = 1
+    observers: tuple[Observer, ...] = ()
+    # The receiver's ring is the sender's: a frame without room is refused to the source and nowhere else.
+    ring_seen_by_source: bool = False

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A capture on this machine: the agent on a port, its file recounted by the agent's offline checker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nfvcap.agent.background import RunningCapture
+from nfvcap.agent.client import Agent
+from nfvcap.agent.options import CaptureOptions, CheckOptions
+from nfvcap.agent.reports import CaptureReport, CheckReport
+from nfvcap.verify.packets.accounting import FCS_BYTES
+from nfvcap.verify.packets.path import Captured, Recount, Sent
+from nfvcap.verify.packets.points.timeline import last_received, timeline
+
+INTERVAL_S = 0.1
+_MEMORY_SHARE = 0.7  # of what is free may go into a file in memory
+
+
+@dataclass
+class LocalPoint:
+    """Captures from a port of this machine into a file in ``directory``.
+
+    Args:
+        agent: the program.
+        port: as the agent spells it.
+        driver: of the port, as DPDK names it.
+        directory: where the file goes, for the length of a trial.
+        lcores: CPUs of the capture threads.
+        options: further words for `nfvcap-agent capture`.
+    """
+
+    agent: Agent
+    port: str
+    driver: str
+    directory: Path
+    lcores: str | None = None
+    options: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"this machine, {self.port.split(',')[0]}, file in {self.directory}"
+
+    @contextmanager
+    def capturing(self) -> Iterator[LocalCapturing]:
+        """See :class:`nfvcap.verify.packets.path.CapturePoint`."""
+        with tempfile.TemporaryDirectory(prefix="nfvcap-verify-", dir=self.directory) as files, \
+                tempfile.TemporaryDirectory(prefix="nfvcap-capture-") as scratch:  # fmt: skip
+            path = Path(files) / "captured.pcap"
+            options = CaptureOptions(
+                ports=(self.port,), write=path, lcores=self.lcores, wait_link_s=0.0,
+                extra=("--stats-interval", f"{INTERVAL_S * 1000:.0f}ms", *self.options),
+            )  # fmt: skip
+            with self.agent.start(options, Path(scratch)) as running:
+                yield LocalCapturing(self, running, path, Path(scratch) / "messages")
+
+    def room_bytes(self) -> int:
+        """Free space; in memory not more than a share of what is free, or the machine would begin to swap."""
+        free = shutil.disk_usage(self.directory).free
+        if _file_system(self.directory) in {"tmpfs", "hugetlbfs"}:
+            pages = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+            return min(free, int(max(pages, _available_bytes()) * _MEMORY_SHARE))
+        return free
+
+
+@dataclass
+class LocalCapturing:
+    """See :class:`nfvcap.verify.packets.path.Capturing`."""
+
+    point: LocalPoint
+    running: RunningCapture
+    path: Path
+    messages: Path
+
+    def received(self) -> int:
+        return last_received(self.messages.read_text(encoding="utf-8", errors="replace"))
+
+    def finish(self) -> Captured:
+        report = self.running.stop()
+        said = self.messages.read_text(encoding="utf-8", errors="replace")
+        return captured_by(report, self.point.driver, said)
+
+    def recount(self, sent: Sent) -> Recount:
+        options = CheckOptions(files=(self.path,), expect=sent.numbered, flows=sent.flows, ranges=0)
+        return recounted(self.point.agent.check(options))
+
+
+def captured_by(report: CaptureReport, driver: str, messages: str) -> Captured:
+    """The capture's report, and the lines that it printed while it ran, in the words of the engine."""
+    total = report.total
+    return Captured(
+        driver=driver, received=total.received, stored=total.stored, filtered=total.filtered,
+        lost_buffer=total.lost_buffer, lost_full=total.lost_full, lost_write=total.lost_write,
+        nic_missed=report.nic_missed, nic_errors=sum(port.nic_errors for port in report.ports),
+        nic_no_mbuf=sum(port.nic_no_mbuf for port in report.ports), clock_steps=report.clock.steps,
+        failure=report.failure or "", timeline=timeline(messages, INTERVAL_S, total),
+    )  # fmt: skip
+
+
+def recounted(report: CheckReport) -> Recount:
+    """The checker's report in the words of the engine."""
+    numbers, totals = report.numbers, report.totals
+    bad = [file for file in report.files if file.state != "whole"]
+    return Recount(
+        packets=totals.packets, distinct=numbers.distinct, duplicates=numbers.duplicates,
+        reordered=numbers.reordered, corrupt=totals.corrupt, foreign=totals.foreign, invented=numbers.beyond_expected,
+        sizes={entry.bytes + FCS_BYTES: entry.packets for entry in report.sizes},
+        damaged=f"{bad[0].state}: {bad[0].why or ''}".strip(": ") if bad else "",
+    )  # fmt: skip
+
+
+def _file_system(path: Path) -> str:
+    best, kind = -1, ""
+    for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+        _, where, name, *_ = line.split()
+        if Path(where) in (path.resolve(), *path.resolve().parents) and len(where) > best:
+            best, kind = len(where), name
+    return kind
+
+
+def _available_bytes() -> int:
+    for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0

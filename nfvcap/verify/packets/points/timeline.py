@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lines that `nfvcap-agent capture --stats-interval` prints, as a timeline."""
+
+from __future__ import annotations
+
+import re
+
+from nfvcap.agent.reports import QueueCounters
+from nfvcap.model.measurement import Sample
+
+_LINE = re.compile(
+    r"^received (\d+) stored (\d+) counted (\d+) buffered \d+ filtered \d+ lost: buffer (\d+) full (\d+) write (\d+) "
+    r"nic (\d+)$", re.M,
+)  # fmt: skip
+_LONGEST = 120  # samples that a picture can show
+_Point = tuple[int, int, int]
+
+
+def last_received(messages: str) -> int:
+    """Packets at the last line; 0 before there is one."""
+    lines = _LINE.findall(messages[-4096:])
+    return int(lines[-1][0]) if lines else 0
+
+
+def timeline(messages: str, interval_s: float, final: QueueCounters) -> tuple[Sample, ...]:
+    """Differences from line to line; idle time before the first packet and after the last one is left out."""
+    points: list[_Point] = [
+        (int(words[0]), int(words[1]) + int(words[2]), sum(map(int, words[3:]))) for words in _LINE.findall(messages)
+    ]
+    points.append((final.received, final.stored + final.counted, final.lost))
+    step = 1
+    while len(points) / step > _LONGEST:
+        step *= 10 if step == 1 else 2  # tenths become seconds first
+    points = [*points[step - 1 :: step], points[-1]] if step > 1 else points
+    samples, before = [], (0, 0, 0)
+    for number, point in enumerate(points, 1):
+        change = tuple(now - then for now, then in zip(point, before, strict=True))
+        samples.append(Sample(end_s=round(number * step * interval_s, 3), received=change[0], stored=change[1],
+                              lost=change[2]))  # fmt: skip
+        before = point
+    busy = [index for index, sample in enumerate(samples) if sample.received or sample.lost]
+    return tuple(samples[busy[0] : busy[-1] + 1]) if busy else ()

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's own generator as a source, on this machine; it replays files as well."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from nfvcap.agent.client import Agent
+from nfvcap.agent.options import GenerateOptions
+from nfvcap.agent.reports import GenerateReport
+from nfvcap.agent.sending import RunningGenerator
+from nfvcap.model.measurement import Traffic
+from nfvcap.run import pasteable
+from nfvcap.verify.packets.path import Order, Sent
+
+CALIBRATION_S = 0.5
+Sink = Callable[[], AbstractContextManager[Callable[[], object]]]
+"""Something that takes frames while its block lasts, or until what it hands out is called."""
+_SEED = "20140619"  # each round of a mix in an order of its own, the same in every run
+
+
+class AgentSource:
+    """Sends through a port of this machine.
+
+    Args:
+        agent: the program.
+        port: its port, as the agent spells it.
+        name: for people.
+        cpu: of the sending thread; None: any.
+        sink: makes something that takes what is sent while the source is measured alone; None: the port needs nothing.
+        omit_every: leave out each so manieth frame, to test whoever counts.
+    """
+
+    limits_known = True
+
+    def __init__(
+        self, agent: Agent, port: str, name: str, *, cpu: int | None = None,
+        sink: Sink | None = None, omit_every: int = 0,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.last_command = ""
+        self._agent, self._port, self._cpu = agent, port, cpu
+        self._sink = sink or _nobody
+        self._omit = ("--omit-every", str(omit_every)) if omit_every else ()
+
+    @contextmanager
+    def sending(self, order: Order) -> Iterator[_Emission]:
+        """Send in the background; see :class:`nfvcap.verify.packets.path.Source`."""
+        with tempfile.TemporaryDirectory(prefix="nfvcap-send-") as scratch:
+            drop = ("--when-full", "drop") if order.rate_pps is not None else ()
+            options = self._options(order, (*drop, *self._omit))
+            with RunningGenerator(self._agent.program, options, Path(scratch)) as running:
+                self.last_command = pasteable(running.argv)
+                yield _Emission(running, order)
+
+    def ceiling_pps(self, traffic: Traffic) -> int:
+        """Frames a second at no rate in particular, while somebody else takes and counts them."""
+        order = Order(traffic, 1 << 62, None)
+        with self._sink() as stop, tempfile.TemporaryDirectory(prefix="nfvcap-send-") as scratch:
+            options = self._options(order, (), duration_s=CALIBRATION_S)
+            with RunningGenerator(self._agent.program, options, Path(scratch)) as running:
+                report = running.wait(60)
+                stop()  # before the generator leaves, as in every trial
+        return (report.sent - 1) * 1_000_000_000 // report.duration_ns if report.duration_ns else 0
+
+    def _options(self, order: Order, extra: tuple[str, ...], duration_s: float | None = None) -> GenerateOptions:
+        traffic = order.traffic
+        sizes = ",".join(map(str, traffic.sizes_bytes))
+        return GenerateOptions(
+            port=self._port, size=sizes or None, replay=traffic.file or None, renumber=bool(traffic.file),
+            rate="max" if order.rate_pps is None else f"{order.rate_pps}pps",
+            count=None if duration_s else order.packets, duration_s=duration_s,
+            flows=traffic.flows if sizes else None, cpu=self._cpu, extra=extra,
+            seed=int(_SEED) if len(traffic.sizes_bytes) > 1 else None,
+        )  # fmt: skip
+
+
+@contextmanager
+def _nobody() -> Iterator[Callable[[], object]]:
+    yield lambda: None
+
+
+class _Emission:
+    def __init__(self, running: RunningGenerator, order: Order) -> None:
+        self._running, self._order = running, order
+
+    def wait(self, timeout_s: float) -> Sent:
+        return sent_by(self._running.wait(timeout_s), self._order.traffic)
+
+
+def sent_by(report: GenerateReport, traffic: Traffic) -> Sent:
+    """The generator's report in the words of the engine."""
+    driver = report.driver_counts
+    return Sent(
+        numbered=report.numbered or report.sent, omitted=report.omitted, refused=report.refused,
+        unsent=report.unsent, errors=driver.errors if driver.known else 0, duration_ns=report.duration_ns,
+        slipped_ns=report.slipped_ns, flows=traffic.flows, interrupted=report.end == "signal",
+    )  # fmt: skip

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a trial is worth: PASS means not one packet, and INCONCLUSIVE that nobody knows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from nfvcap.model.verdict import Verdict
+from nfvcap.verify.packets.path import Captured, Order, Recount, Sent
+
+SOURCE_TOLERANCE = 0.01
+"""A source that offers less than 99 % of what was asked for has under-run."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    verdict: Verdict
+    reason: str = ""
+
+
+def offered_pps(sent: Sent) -> int:
+    """Mean rate between the first frame and the last one; 0 where there is no time between them."""
+    return (sent.numbered - 1) * 1_000_000_000 // sent.duration_ns if sent.duration_ns > 0 and sent.numbered > 1 else 0
+
+
+def under_ran(order: Order, sent: Sent, tolerance: float = SOURCE_TOLERANCE) -> str:
+    """Why the source did not do what it was asked for; empty when it did."""
+    if sent.numbered < order.packets * (1 - tolerance):
+        return f"the source sent {sent.numbered} of {order.packets} frames"
+    offered = offered_pps(sent)
+    if order.rate_pps is not None and offered and offered < order.rate_pps * (1 - tolerance):
+        return f"the source offered {offered} packets/s instead of {order.rate_pps}"
+    return ""
+
+
+def judge(
+    order: Order, sent: Sent, captured: Captured, recount: Recount, residual: int, *, paced: bool = True
+) -> Judgement:
+    """The verdict on one trial.
+
+    A source that lies makes everything else worthless, so it comes first. A loss at less than the intended rate is a
+    loss all the same, so an under-run only matters when nothing was lost. Where the rate is of no interest (``paced``
+    is false), only the number of frames has to be right.
+    """
+    order = order if paced else replace(order, rate_pps=None)
+    return next(_reasons(order, sent, captured, recount, residual), Judgement(Verdict.PASS))
+
+
+def _reasons(order: Order, sent: Sent, captured: Captured, recount: Recount, residual: int) -> Iterator[Judgement]:
+    """What speaks against a PASS, from grave to harmless."""
+    unknown, fail = Verdict.INCONCLUSIVE, Verdict.FAIL
+    if recount.invented:
+        yield Judgement(unknown, f"{recount.invented} frames in the file were never sent, if the source is right")
+    if residual < 0:
+        yield Judgement(unknown, f"counters and file contradict each other by {-residual} packets")
+    if recount.damaged:
+        yield Judgement(fail, f"the file is not whole: {recount.damaged}")
+    lost = sent.numbered - recount.distinct
+    if lost == sent.numbered > 0:
+        yield Judgement(fail, "nothing arrived")
+    found = [(lost, "lost"), (recount.duplicates, "duplicate"), (recount.corrupt, "damaged")]
+    if bad := [f"{count} {word}" for count, word in found if count]:
+        yield Judgement(fail, ", ".join(bad))
+    if why := under_ran(order, sent):
+        yield Judgement(unknown, why)
+    if captured.clock_steps:
+        yield Judgement(unknown, f"the clock was set {captured.clock_steps} times while it ran")
+    if recount.reordered:
+        yield Judgement(Verdict.WARN, f"{recount.reordered} reordered")
+
+
+def loss_upper_95(lost: int, sent: int) -> float:
+    """95 % upper bound on the loss ratio (Clopper and Pearson, one-sided); 0 of n lost: 1 - 0.05^(1/n), about 3/n.
+
+    For a few losses the exact bound is solved for; the sum that it needs has lost + 1 terms, so above 1000 losses the
+    normal approximation, which is then within a part in a thousand, takes its place.
+    """
+    if sent <= 0 or lost >= sent:
+        return 1.0
+    if lost == 0:
+        return -math.expm1(math.log(0.05) / sent)
+    if lost > 1000:
+        p = lost / sent
+        return min(1.0, p + 1.6448536269514722 * math.sqrt(p * (1 - p) / sent) + 1.35 / sent)
+    low, high = lost / sent, 1.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _binomial_cdf(lost, sent, middle) > 0.05 else (low, middle)
+    return high
+
+
+def _binomial_cdf(k: int, n: int, p: float) -> float:
+    if p >= 1.0:
+        return 1.0 if k >= n else 0.0
+    logs = [
+        math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * math.log(p) + (n - i) * math.log1p(-p)
+        for i in range(k + 1)
+    ]
+    top = max(logs)
+    return math.exp(top + math.log(sum(math.exp(value - top) for value in logs)))
