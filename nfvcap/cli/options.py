@@ -42,12 +42,17 @@ def fleet_options(function: F) -> F:
     return inventory_option(function)
 
 
+def yes_option(function: F) -> F:
+    """``--yes``."""
+    return click.option("-y", "--yes", is_flag=True, help="Apply without asking (a reboot has a switch of its own).")(
+        function
+    )
+
+
 def consent_options(function: F) -> F:
     """``--yes`` and ``--reboot``: for verbs that change hosts."""
     function = click.option(
         "--reboot", type=click.Choice(["ask", "auto", "never"]), default="ask", show_default=True,
         help="What to do when a host has to be rebooted; never more than once.",
     )(function)  # fmt: skip
-    return click.option("-y", "--yes", is_flag=True, help="Apply without asking (a reboot has a switch of its own).")(
-        function
-    )
+    return yes_option(function)

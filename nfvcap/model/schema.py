@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from nfvcap.model.attach import Attach
 from nfvcap.model.facts import Facts
 from nfvcap.model.intent import Intent
 from nfvcap.model.plan import Plan
@@ -20,6 +21,7 @@ from nfvcap.model.result import Result
 DIRECTORY = Path(__file__).resolve().parent.parent / "schema"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
+    "attach": (Attach, "Which VF goes to which guest: nfvcap/attach/1"),
     "facts": (Facts, "What one machine is: nfvcap/facts/1"),
     "plan": (Plan, "What hosts shall be and what changes for that: nfvcap/plan/1"),
     "result": (Result, "What the checks found: nfvcap/result/1"),

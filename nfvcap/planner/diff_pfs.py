@@ -8,6 +8,7 @@ from typing import Any
 
 from nfvcap.model.facts import Facts, Nic, Vf
 from nfvcap.model.plan import Change, Desired, Disruption, PfTarget, VfTarget
+from nfvcap.planner.attached import attached_vfs, with_attachments
 from nfvcap.planner.lent import lent_addresses
 from nfvcap.planner.misfits import Misfits
 from nfvcap.planner.vfs import SPOOFCHK_BY_DEFAULT, VFIO
@@ -29,10 +30,10 @@ _RESETS_VF = frozenset({"mac", "vlan", "qos", "trust"})
 def pf_changes(desired: Desired, facts: Facts, misfits: Misfits) -> tuple[Change, ...]:
     """First all ports, then all attributes, then all drivers: the order of the roles."""
     nics = {nic.address: nic for nic in facts.nics}
-    pairs = [(pf, nics[pf.address]) for pf in desired.pfs]
+    pairs = [(with_attachments(pf, nics[pf.address], facts), nics[pf.address]) for pf in desired.pfs]
     lent = lent_addresses(facts.ledger)
     return (
-        *(change for pf, nic in pairs for change in _pf(pf, nic, misfits)),
+        *(change for pf, nic in pairs for change in _pf(pf, nic, facts, misfits)),
         *(change for pf, nic in pairs for change in _attributes(pf, nic, lent, misfits)),
         *(change for pf, nic in pairs for change in _drivers(pf, nic, misfits)),
     )
@@ -50,7 +51,13 @@ def _held_by(vf: Vf) -> str:
     return f"process {vf.holder.name}" + (f" (pid {vf.holder.pid})" if vf.holder.pid else "")
 
 
-def _pf(pf: PfTarget, nic: Nic, misfits: Misfits) -> Iterator[Change]:
+def _users(nic: Nic, facts: Facts) -> dict[int, str]:
+    """Who counts on which VF: holders, and guests that are off and will have it at their next start."""
+    attached = {index: f"guest {entry['guest']['name']}" for index, entry in attached_vfs(facts, nic).items()}
+    return attached | {vf.index: _held_by(vf) for vf in (nic.sriov.vfs if nic.sriov else ()) if vf.holder}
+
+
+def _pf(pf: PfTarget, nic: Nic, facts: Facts, misfits: Misfits) -> Iterator[Change]:
     if pf.admin_up and nic.admin_up is False:
         yield Change(
             id=f"pf:{pf.address}:up",
@@ -64,12 +71,12 @@ def _pf(pf: PfTarget, nic: Nic, misfits: Misfits) -> Iterator[Change]:
         )
     have = nic.sriov.num_vfs if nic.sriov else 0
     if have != pf.num_vfs:
-        held = [(vf, _held_by(vf)) for vf in (nic.sriov.vfs if nic.sriov else ()) if vf.holder]
+        held = _users(nic, facts) if have else {}
         if held:
             misfits.add(
                 "NFV-PLAN-070",
                 f"{_label(pf)} has {have} VFs and shall have {pf.num_vfs}, but "
-                + ", ".join(f"VF {vf.index} is held by {who}" for vf, who in held),
+                + ", ".join(f"VF {index} is held by {who}" for index, who in sorted(held.items())),
                 "changing the number destroys all VFs of the port first",
                 f"shut down or detach the holders, or ask for {have} VFs",
             )

@@ -11,13 +11,28 @@ from nfvcap.planner.reasons import Reasons
 
 # The sockets, not the services: libvirt's daemons end when idle and are started by the next connection.
 _ONE_DAEMON = ("libvirtd.socket",)
+# python3-libvirt: attach and detach change guests through libvirt's own binding, on the host.
 _FAMILIES: dict[str, Kvm] = {
     "debian": Kvm(
-        packages=("libvirt-clients", "libvirt-daemon-system", "ovmf", "qemu-system-x86", "qemu-utils"),
+        packages=(
+            "libvirt-clients",
+            "libvirt-daemon-system",
+            "ovmf",
+            "python3-libvirt",
+            "qemu-system-x86",
+            "qemu-utils",
+        ),
         services=_ONE_DAEMON,
     ),
     "redhat": Kvm(
-        packages=("edk2-ovmf", "libvirt-client", "libvirt-daemon-kvm", "qemu-img", "qemu-kvm"),
+        packages=(
+            "edk2-ovmf",
+            "libvirt-client",
+            "libvirt-daemon-kvm",
+            "python3-libvirt",
+            "qemu-img",
+            "qemu-kvm",
+        ),
         services=("virtqemud.socket", "virtnodedevd.socket", "virtstoraged.socket", "virtnetworkd.socket"),
     ),
 }

@@ -65,6 +65,16 @@ class Case:
         """VFs of all planned PFs; those without a target of their own have nothing to be checked but their number."""
         return [Vf(pf, target) for pf in self.desired.pfs for target in pf.vfs]
 
+    def wanted(self, vf: Vf) -> VfTarget:
+        """What the VF shall have now: what the plan says, unless ``attach-vf`` gave it to a guest as something else."""
+        for entry in self.ledger.values():
+            if not isinstance(entry, dict) or entry.get("kind") != "attach" or entry.get("state") != "attached":
+                continue
+            lasting = entry.get("config") or self.lent_to(str(entry.get("address")))
+            if (entry.get("pf"), entry.get("index")) == (vf.pf.address, vf.target.index) and lasting:
+                return vf.target.model_copy(update=dict(entry.get("wanted", {})))
+        return vf.target
+
     def provision(self, by_hand: str = "") -> str:
         """The fix that puts everything back, and the single step where there is one."""
         command = f"nfvcap provision {self.host}{self.options}"

@@ -23,8 +23,8 @@ KERNEL_DEFAULTS = {
 
 
 def having(attribute: str) -> Callable[[Case], Iterable[tuple[str, Vf]]]:
-    """VFs for which the plan wants this attribute."""
-    return lambda case: [(vf.subject, vf) for vf in case.vfs if getattr(vf.target, attribute) is not None]
+    """VFs for which the plan, or what attached them to a guest, wants this attribute."""
+    return lambda case: [(vf.subject, vf) for vf in case.vfs if getattr(case.wanted(vf), attribute) is not None]
 
 
 def any_attribute(target: VfTarget) -> bool:
@@ -40,7 +40,7 @@ def compare(case: Case, vf: Vf, attribute: str, expect: Expect, *, words: str, u
     case.vf(vf)
     name = case.pf_interface(vf.pf.address)
     info: VfInfo | None = case.links.vf(name, vf.target.index)
-    found, wanted = getattr(info, attribute, None), getattr(vf.target, attribute)
+    found, wanted = getattr(info, attribute, None), getattr(case.wanted(vf), attribute)
     command = f"ip link set {name} vf {vf.target.index} {words.format(show(wanted))}"
     if found is None:
         # A driver that cannot report an attribute leaves it at what the kernel starts with.

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nfvcap/attach/1``: which VF goes to which guest, as what, in which steps, and why.
+
+The document travels as Ansible variables: ``ansible-playbook playbooks/attach.yml -e @attach.json`` applies it without
+the command line. The module checks it against the host as it is then, and does all of it or nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from nfvcap.model.base import Model
+from nfvcap.model.plan import Reason
+
+SCHEMA: Literal["nfvcap/attach/1"] = "nfvcap/attach/1"
+
+
+class VfAttributes(Model):
+    """Administrative attributes beside the MAC address; None leaves one alone. Rates in Mbit/s, 0: none."""
+
+    vlan: int | None = None
+    qos: int | None = None
+    trust: bool | None = None
+    spoofchk: bool | None = None
+    min_tx_rate_mbps: int | None = None
+    max_tx_rate_mbps: int | None = None
+    link_state: Literal["auto", "enable", "disable"] | None = None
+
+
+class AttachStep(Model):
+    """One change; ``id`` is the one that the module reports."""
+
+    id: str
+    title: str
+    before: Any
+    after: Any
+    reason: str
+
+
+class Attachment(Model):
+    """One VF for one guest."""
+
+    guest: str
+    uuid: str
+    pf: str  # PCI address of the port
+    pf_name: str | None  # for people
+    index: int
+    address: str  # PCI address of the VF at the time of the choice; the module refuses another
+    node: int | None  # NUMA node of the VF
+    guest_node: int | None
+    mac: str
+    attributes: VfAttributes
+    live: bool  # plug it into the running guest
+    config: bool  # have it in the guest's definition
+    by: str  # user@controller
+    timeout_s: float  # how long the guest may take to see the device
+    steps: tuple[AttachStep, ...]
+    reasons: tuple[Reason, ...]
+    warnings: tuple[str, ...]
+
+
+class Attach(Model):
+    schema_: Literal["nfvcap/attach/1"] = Field(default=SCHEMA, alias="nfvcap_attach_schema")
+    nfvcap_version: str
+    created_at: str  # RFC 3339, UTC
+    nfvcap_attach: dict[str, Attachment]  # inventory name of the host → what to attach there
