@@ -14,7 +14,7 @@ from nfvcap.cli.fleet import Fleet, open_fleet
 from nfvcap.cli.options import fleet_options, format_option, hosts_argument
 from nfvcap.cli.output import emit
 from nfvcap.cli.packet_options import PacketOptions, packet_options
-from nfvcap.errors import UsageError
+from nfvcap.errors import ExitCode, UsageError
 from nfvcap.model.result import Result
 
 
@@ -68,7 +68,8 @@ def verify(
     _show(result, fmt, strict=strict, verbose=verbose)
     from nfvcap.report.tally import exit_code
 
-    return int(exit_code(result, strict))
+    interrupted = any(m.partial == "interrupted" for host in result.hosts for m in host.measurements)
+    return int(ExitCode.INTERRUPTED if interrupted else exit_code(result, strict))
 
 
 def _judge(fleet: Fleet, plan_file: Path | None) -> Result:

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`nfvcap verify localhost --engine vdev` with the real agent: a loss that is known is the loss that is reported.
+
+At rates that a busy machine holds; what it cannot hold is lost in the ring and has to be in that row.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nfvcap.agent.client import Agent as Client
+from nfvcap.model.measurement import Trial
+from nfvcap.model.result import Result, Verdict
+from nfvcap.verify.packets.engines.vdev import vdev_path
+from nfvcap.verify.packets.profiles import PROFILES
+from nfvcap.verify.packets.traffic import traffic
+from nfvcap.verify.packets.trials import Trials
+from tests.agent.support import Agent
+
+PROFILE = replace(PROFILES["quick"], drain_s=0.3, settle_s=0.0, retries=0)
+RATE_PPS = 20_000
+
+
+@contextmanager
+def trials(agent: Agent, directory: Path, words: str = "64", **options: Any) -> Iterator[Trials]:
+    with vdev_path(Client(agent.binary), directory, 10_000, **options) as path:
+        yield Trials(path, traffic(words), PROFILE, time.monotonic() + 120)
+
+
+def rows(trial: Trial) -> dict[str, int]:
+    """Rows of the waterfall in which something was lost; they explain everything, or the test is over."""
+    assert trial.waterfall.residual == 0, trial.waterfall
+    assert trial.lost == sum(term.packets or 0 for term in trial.waterfall.terms)
+    return {term.key: term.packets for term in trial.waterfall.terms if term.packets}
+
+
+def test_the_path_is_proven_and_a_mix_comes_through_whole(agent: Agent, memory_dir: Path) -> None:
+    with trials(agent, memory_dir, "965") as t:
+        proof = t.prove()
+        trial = t.run("fixed rate", 5000, packets=5000)
+    assert proof.lost == 0 and proof.sent == 100 and proof.verdict is Verdict.PASS
+    assert rows(trial).keys() <= {"refused"}
+    if not trial.lost:
+        assert {size.size_bytes: size.recounted for size in trial.sizes} == {64: 1500, 576: 500, 1292: 500, 1518: 2500}
+        assert all(size.sent == size.recounted for size in trial.sizes)
+    assert sum(sample.received for sample in trial.timeline) == trial.recounted
+
+
+def test_left_out_at_the_source(agent: Agent, memory_dir: Path) -> None:
+    with trials(agent, memory_dir, omit_every=1000) as t:
+        trial = t.run("fixed rate", RATE_PPS, packets=20_000)
+    found = rows(trial)
+    assert found.pop("omitted") == 20 and found.keys() <= {"refused"}
+    assert trial.verdict is Verdict.FAIL
+
+
+def test_left_out_at_the_agent(agent: Agent, memory_dir: Path) -> None:
+    """Every eighth frame by its number, whose lowest byte is the 52nd of the frame."""
+    with trials(agent, memory_dir, capture_options=("--filter", "not ether[51] & 7 = 0")) as t:
+        trial = t.run("fixed rate", RATE_PPS, packets=16_000)
+    found = rows(trial)
+    lost_before = found.get("refused", 0)
+    assert abs(found["filtered"] - 2000) <= lost_before and (lost_before or found == {"filtered": 2000})
+
+
+def test_a_full_disk(agent: Agent, small_tmpfs: Path) -> None:
+    with trials(agent, small_tmpfs, "1518") as t:
+        t._room = lambda packets: None  # type: ignore[method-assign]  # it would not have let us
+        trial = t.run("fixed rate", RATE_PPS, packets=60_000)
+    found = rows(trial)
+    assert found["lost_full"] > 10_000 and found.keys() <= {"lost_full", "refused"}
+    assert trial.recounted * (1514 + 16) <= 64 << 20 and trial.verdict is Verdict.FAIL
+
+
+def test_a_starved_ring(agent: Agent, memory_dir: Path) -> None:
+    """A capture that stands still for 0.4 s with a ring of 256 frames."""
+    with trials(agent, memory_dir, ring_bits=8) as t:
+        stopper = threading.Thread(target=stop_capture_for_a_while, args=(0.5, 0.4))
+        stopper.start()
+        trial = t.run("fixed rate", RATE_PPS, packets=30_000)
+        stopper.join()
+    assert rows(trial).keys() == {"refused"} and trial.lost >= 1000
+
+
+def stop_capture_for_a_while(after_s: float, for_s: float) -> None:
+    time.sleep(after_s)
+    own = [pid for pid in children(os.getpid()) if b"capture" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    for pid in own:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(for_s)
+    for pid in own:
+        os.kill(pid, signal.SIGCONT)
+
+
+def children(pid: int) -> list[int]:
+    return [
+        int(word) for task in Path(f"/proc/{pid}/task").iterdir() for word in (task / "children").read_text().split()
+    ]
+
+
+def nfvcap(agent: Agent, state: Path, *words: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "NFVCAP_AGENT": str(agent.binary), "XDG_STATE_HOME": str(state), "NO_COLOR": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "nfvcap.cli.main", *words], env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def test_the_command_measures_reports_and_keeps(agent: Agent, tmp_path: Path) -> None:
+    files = {form: tmp_path / f"r.{form}" for form in ("junit", "tap", "html", "prometheus")}
+    words = [word for form, path in files.items() for word in (f"--{form}", str(path))]
+    done = nfvcap(
+        agent, tmp_path, "verify", "localhost", "--engine", "vdev", "--rate", "2kpps", "--format", "json", *words
+    )
+    out, err = done.communicate(timeout=200)
+    result = Result.from_json(out)
+    (host,) = result.hosts
+    (measurement,) = host.measurements
+    assert done.returncode == result.exit_code and done.returncode in {0, 4, 5}, err
+    assert host.fingerprint and host.environment["agent"] and measurement.calibration is not None
+    assert [check.id for check in host.checks][:2] == ["NFV-PKT-001", "NFV-PKT-002"]
+    assert all(trial.waterfall.residual == 0 for trial in measurement.trials)
+    assert f"NFV-PKT-010 {measurement.name}" in files["junit"].read_text()
+    assert (
+        "NFV-PKT-012" in files["tap"].read_text() and "nfvcap_verify_lost_packets{" in files["prometheus"].read_text()
+    )
+    assert "<script" not in files["html"].read_text()
+    assert (tmp_path / "nfvcap" / "results.sqlite").exists()
+
+
+def test_ctrl_c_stops_the_source_first_and_keeps_a_partial_report(agent: Agent, tmp_path: Path) -> None:
+    process = nfvcap(agent, tmp_path, "verify", "localhost", "--engine", "vdev", "--rate", "2kpps", "--profile", "soak",
+                     "--budget", "10m", "--format", "json", "--no-keep")  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("warm-up"):
+            break
+    time.sleep(1.5)
+    below = children(process.pid)
+    assert len(below) == 2, "a generator and a capture"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    (measurement,) = Result.from_json(out).hosts[0].measurements
+    assert measurement.partial == "interrupted" and [t.phase for t in measurement.trials] == ["path proof", "warm-up"]
+    assert not any(Path(f"/proc/{pid}").exists() for pid in below)
+    reports = list((tmp_path / "nfvcap" / "runs").glob("*/result.json"))
+    assert json.loads(reports[0].read_text())["hosts"][0]["measurements"][0]["partial"] == "interrupted"
