@@ -53,7 +53,7 @@ class Bench:
 
     def state(self) -> tuple[dict[str, str], str]:
         """Everything but an empty ledger and what comes by looking."""
-        ignored = ("/var", "/run/libvirt/hostdevmgr")
+        ignored = ("/var", "/run/libvirt/hostdevmgr", "/run/lock/nfvcap.lock")
         tree = {name: text for name, text in self.host.tree().items() if not name.startswith(ignored)}
         return tree, json.dumps(self.card.vfs, sort_keys=True)
 
