@@ -19,6 +19,7 @@ from nfvcap.cli.fleet import open_fleet
 from nfvcap.cli.options import F, inventory_option
 from nfvcap.cli.output import say
 from nfvcap.model.facts import Facts
+from nfvcap.model.intent import Intent
 from nfvcap.model.plan import HostPlan
 
 
@@ -32,11 +33,12 @@ def host_options(function: F) -> F:
 
 @dataclass(frozen=True)
 class Place:
-    """A host with a guest: how to get there, what it is like, what it shall be (None: not known)."""
+    """A host with a guest: how to get there, what it is like, what is wanted of it, its plan (None: not known)."""
 
     host: str
     target: Target
     facts: Facts
+    intent: Intent | None
     plan: HostPlan | None
 
 
@@ -73,7 +75,8 @@ def find_place(
     plans = plan_all({name: intent for name, intent in fleet.intents.items() if name == found}, {found: facts})
     for error in plans.failures.values():
         say(f"the inventory does not fit {found}, so its plan for VFs is not known: {error.what}")
-    return Place(found, replace(fleet.target, hosts=(found,)), facts, plans.values.get(found))
+    return Place(found, replace(fleet.target, hosts=(found,)), facts, fleet.intents.get(found),
+                 plans.values.get(found))  # fmt: skip
 
 
 def operator() -> str:

@@ -73,8 +73,11 @@ def add(host: Host, rule: Rule) -> None:
     """Give the monitor the watched address.
 
     Raises:
-        Failure: NFV-VF-001, -002.
+        Failure: NFV-MIRROR-004 there is no such VF now; NFV-VF-001, -002.
     """
+    if rule.monitor.index not in Port(host, rule.pf).vf_indices():
+        what, fix = f"{rule.monitor} does not exist", "`nfvcap status` shows the VFs"
+        raise Failure("NFV-MIRROR-004", what, f"{rule.pf} has no such VF now", fix)
     # Also when it is reported as set: a PF that was reset has forgotten the entry, though not the address.
     _set(host, rule, str(rule.detail["mac"]))
 

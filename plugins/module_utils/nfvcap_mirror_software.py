@@ -100,17 +100,20 @@ def device_of(host: Host, place: Place, pf: str = "") -> str:
 
 
 def tap_of(host: Host, guest: str, mac: str) -> str:
-    """The device behind a running guest's interface, as libvirt keeps it."""
+    """The device behind a running guest's interface, as libvirt keeps it; without an address that of its only one."""
     text = host.read_bytes(f"/run/libvirt/qemu/{guest}.xml")
     try:
         tree = ElementTree.fromstring(text) if text else None
     except ElementTree.ParseError:
         tree = None
+    found = {}
     for one in tree.iterfind("domain/devices/interface") if tree is not None else ():
         address, target = one.find("mac"), one.find("target")
-        if address is not None and target is not None and address.get("address", "").lower() == mac.lower():
-            return target.get("dev", "")
-    return ""
+        if address is not None and target is not None:
+            found[address.get("address", "").lower()] = target.get("dev", "")
+    if not mac and len(found) == 1:
+        return next(iter(found.values()))
+    return found.get(mac.lower(), "")
 
 
 def _filters(host: Host, rule: Rule) -> list[Filter]:

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copies of frames on the lab server: what is promised arrives, and goes on arriving whatever is reset.
+
+Takes over: provisioned. Watched VF and monitor are VFs with their kernel driver in network namespaces of the server, so
+no guest is needed; frames come from the wire and are numbered. Leaves: provisioned as before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nfvcap.lab import Lab
+from nfvcap.lab.topology import PORTS
+from tests.lab.conftest import HOST, LAB_NAME, Controller, write_inventory
+from tests.lab.host import Host
+
+# Until it has been seen through on a quiet machine.
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
+
+PF = PORTS[1].address
+WATCHED, BYSTANDER, MONITOR = 0, 1, 2
+COUNT = 400
+
+
+def vf(index: int) -> str:
+    return f"{PF}:vf{index}"
+
+
+class Spaces:
+    """VFs in network namespaces of their own: ``n0`` has the first, as ``v0``."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def make(self) -> None:
+        lines = ["modprobe igbvf"]
+        for index in (WATCHED, BYSTANDER, MONITOR):
+            lines += [
+                f"a=$(basename $(readlink /sys/bus/pci/devices/{PF}/virtfn{index}))",
+                "i=$(ls /sys/bus/pci/devices/$a/net)", f"ip netns add n{index}", f"ip link set $i netns n{index}",
+                f"ip netns exec n{index} sysctl -qw net.ipv6.conf.all.disable_ipv6=1",
+                f"ip -n n{index} link set $i name v{index}", f"ip -n n{index} link set v{index} up",
+            ]  # fmt: skip
+        self.host.run(" && ".join(lines))
+        self.wait_carrier()
+
+    def wait_carrier(self, *indices: int) -> None:
+        for index in indices or (WATCHED, BYSTANDER, MONITOR):
+            self.host.run(f"for i in $(seq 100); do ip -n n{index} link show v{index} | grep -q LOWER_UP && exit 0; "
+                          "sleep 0.2; done; exit 1")  # fmt: skip
+
+    def reset(self, index: int) -> None:
+        """What a reboot of a guest does to its VF."""
+        self.host.run(f"ip -n n{index} link set v{index} down; ip -n n{index} link set v{index} up")
+        self.wait_carrier(index)
+
+    def remove(self) -> None:
+        # Interfaces of devices come back to the first namespace when theirs goes.
+        self.host.run("for n in n0 n1 n2; do ip netns del $n 2>/dev/null; done; udevadm settle; true")
+
+
+@pytest.fixture(scope="module")
+def mirroring(top: Path, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Controller:
+    """The lab's inventory with VFs of the second port for the kernel, and consent to registers."""
+    path = tmp_path_factory.mktemp("mirror") / "lab.yml"
+    write_inventory(top, lab, path, all_pfs=False)
+    document = yaml.safe_load(path.read_text())
+    wanted = document["all"]["hosts"][HOST]["nfvcap"]
+    (port,) = (one for one in wanted["pfs"] if one["pf"] == PF)
+    port["driver"] = "kernel"
+    wanted["mirror"] = {"registers": True}
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    return Controller(top, path)
+
+
+@pytest.fixture(scope="module")
+def spaces(nfvcap: Controller, mirroring: Controller, host: Host) -> Iterator[Spaces]:
+    nfvcap("provision", HOST, "--yes", "--reboot", "auto")  # free of charge when it is as it should be
+    mirroring("provision", HOST, "--yes", "--reboot", "never", expect=(0, 7))
+    found = Spaces(host)
+    found.make()
+    yield found
+    found.remove()
+
+
+def tried(nfvcap: Controller, rule: str = vf(MONITOR), expect: int = 0) -> Any:
+    return nfvcap.json("mirror", "test", rule, "--from", f"lab:{LAB_NAME}", "--count", str(COUNT), expect=expect)
+
+
+def rules(nfvcap: Controller, expect: int = 0) -> Any:
+    return nfvcap.json("mirror", "list", HOST, expect=expect)["hosts"][HOST]
+
+
+def repaired(nfvcap: Controller, rule: str, more_than: int) -> int:
+    """Wait until the keeper has set a rule again."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = rules(nfvcap, expect=(0, 4))["keeper"].get("rules", {}).get(rule, {}).get("repairs", 0)
+        if found > more_than:
+            return int(found)
+    raise AssertionError(f"the keeper has not set {rule} again: {rules(nfvcap, expect=(0, 4))}")
+
+
+def test_dry_run_says_what_is_copied_and_changes_nothing(mirroring: Controller, spaces: Spaces, host: Host) -> None:
+    before = host.fingerprint()
+    said = mirroring("mirror", "add", vf(MONITOR), vf(WATCHED), "--dry-run", expect=3)
+    assert "by igbmac" in said and "frames to 02:00:00:81:00:00" in said and "is not copied" in said
+    assert host.fingerprint() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ((vf(MONITOR), vf(MONITOR)), "NFV-MIRROR-002"),
+        ((vf(MONITOR), f"{PORTS[0].address}:vf0"), "NFV-"),
+        ((vf(MONITOR), "vm9"), "NFV-MIRROR-020"),
+        ((vf(MONITOR), vf(WATCHED), "--direction", "both"), "NFV-MIRROR-001"),
+        ((vf(MONITOR), vf(WATCHED), "--for", "soon"), "NFV-MIRROR-025"),
+    ],
+)
+def test_bad_input_is_one_message_and_no_change(
+    mirroring: Controller, spaces: Spaces, words: tuple[str, ...], code: str
+) -> None:
+    said = mirroring.failing("mirror", "add", *words, expect=(2, 4))
+    assert code in said and "fix:" in said
+
+
+def test_a_doubled_address_copies_every_frame(mirroring: Controller, spaces: Spaces, host: Host) -> None:
+    mirroring("mirror", "add", vf(MONITOR), vf(WATCHED))
+    found = tried(mirroring)
+    assert found["sent"] == found["watched"]["distinct"] == found["monitor"]["distinct"] == COUNT
+    spaces.reset(WATCHED)
+    spaces.reset(MONITOR)
+    assert tried(mirroring)["lost_copies"] == 0
+    assert "NFVCAP_MIRROR" in host.run("journalctl -o verbose NFVCAP_MIRROR=m1 -n 1")
+
+
+def test_the_rule_comes_back_after_the_host_rebooted(mirroring: Controller, spaces: Spaces, host: Host) -> None:
+    host.reboot()
+    host.run("systemctl is-system-running --wait || true", timeout_s=300)
+    spaces.make()
+    assert "iomem=relaxed" in host.read("/proc/cmdline")
+    assert rules(mirroring)["rules"][0]["rule_id"] == "m1"
+    assert tried(mirroring)["monitor"]["distinct"] == COUNT
+
+
+def test_provisioning_leaves_the_lent_address_to_the_rule(mirroring: Controller, spaces: Spaces) -> None:
+    mirroring("plan", HOST)
+
+
+def test_removed_means_no_copies_and_the_former_address(mirroring: Controller, spaces: Spaces, host: Host) -> None:
+    mirroring("mirror", "remove", vf(MONITOR))
+    assert rules(mirroring)["rules"] == []
+    own = host.run(f"ip -j link show dev $(ls /sys/bus/pci/devices/{PF}/net)")
+    assert "02:00:00:81:00:02" in own
+
+
+def test_pool_bits_are_set_again_after_each_reset(mirroring: Controller, spaces: Spaces, host: Host) -> None:
+    mirroring("mirror", "add", vf(MONITOR), f"{vf(WATCHED)},{vf(BYSTANDER)}")
+    (rule,) = rules(mirroring)["rules"]
+    assert rule["backend"] == "poolselect"
+    assert tried(mirroring)["monitor"]["distinct"] == COUNT
+    count = 0
+    for disturbance in (
+        lambda: spaces.reset(WATCHED),
+        lambda: host.run(f"i=$(ls /sys/bus/pci/devices/{PF}/net); ip link set $i down; sleep 1; ip link set $i up"),
+    ):
+        disturbance()
+        count = repaired(mirroring, rule["rule_id"], count)
+        spaces.wait_carrier()
+        assert tried(mirroring)["lost_copies"] == 0
+    assert "NFVCAP_ACTION=repair" in host.run("journalctl -o verbose NFVCAP_ACTION=repair -n 1")
+
+
+def test_a_rule_ends_by_itself(mirroring: Controller, spaces: Spaces, host: Host) -> None:
+    mirroring("mirror", "remove", "--all")
+    mirroring("mirror", "add", vf(MONITOR), vf(WATCHED), "--for", "5s")
+    deadline = time.monotonic() + 60
+    while rules(mirroring, expect=(0, 4))["rules"]:
+        assert time.monotonic() < deadline
+    assert "its time is over" in host.run("journalctl -u nfvcap-mirror -t nfvcap-mirror -n 5 -o cat")
+    host.run("for i in $(seq 50); do systemctl is-active -q nfvcap-mirror || exit 0; sleep 0.5; done; exit 1")
+
+
+def test_everything_is_as_before(mirroring: Controller, nfvcap: Controller, spaces: Spaces) -> None:
+    mirroring("mirror", "remove", "--all")
+    spaces.remove()
+    nfvcap("provision", HOST, "--yes", "--reboot", "auto", timeout_s=900)
+    nfvcap("verify", HOST, "--state-only")
