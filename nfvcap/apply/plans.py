@@ -33,3 +33,15 @@ def plan_document(plans: Mapping[str, HostPlan]) -> Plan:
     """The document ``nfvcap/plan/1`` that roles and checks read."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return Plan(nfvcap_version=__version__, created_at=now, nfvcap_plan=dict(plans))
+
+
+def roles_with_work(plan: HostPlan) -> list[str]:
+    """The roles that this plan gives something to do, for ``nfvcap_roles`` of provision.yml.
+
+    A task costs seconds on a slow host even if it only finds that nothing is to be done, and what needs doing is known.
+    """
+    roles = dict.fromkeys(change.role for change in plan.changes)
+    if "sriov" in roles:
+        # VFs that are made anew have no driver of the plan's yet.
+        roles["driver_binding"] = None
+    return list(roles)

@@ -33,7 +33,7 @@ ansible-playbook -i inventory.yml playbooks/deprovision.yml
 | Playbook | What it does | Variables |
 |---|---|---|
 | `facts.yml` | reads a host in one round trip | `nfvcap_query` |
-| `provision.yml` | makes a host what its plan says; never reboots | plan.json; `nfvcap_stages`: both by default |
+| `provision.yml` | makes a host what its plan says; never reboots | plan.json, `nfvcap_stages`, `nfvcap_roles` (all) |
 | `reboot.yml` | reboots once and waits for the services | `nfvcap_reboot_timeout_s`: 1200 by default |
 | `mirror.yml` | sets, removes or lists mirror rules | `nfvcap_mirror_request` |
 | `deprovision.yml` | brings back what the ledger of the host says | `nfvcap_remove_packages`: false by default |

@@ -10,7 +10,7 @@ from typing import Any
 from nfvcap.apply import facts as facts_reader
 from nfvcap.apply.ansible import Outcome, Target, run_playbooks
 from nfvcap.apply.events import Event
-from nfvcap.apply.plans import plan_all, plan_document
+from nfvcap.apply.plans import plan_all, plan_document, roles_with_work
 from nfvcap.apply.provision import Batch, Consent, Stage
 from nfvcap.model.facts import Facts
 from nfvcap.model.intent import Intent
@@ -74,6 +74,7 @@ class AnsibleRoom:
         variables: dict[str, Any] = plan_document(plans).model_dump(mode="json", by_alias=True)
         variables |= {
             "nfvcap_stages": [str(stage) for stage in stages if stage is not Stage.REBOOT],
+            "nfvcap_roles": {host: roles_with_work(plan) for host, plan in plans.items()},
             "nfvcap_query": FACTS_QUERY,
             "nfvcap_reboot_timeout_s": REBOOT_TIMEOUT_S,
         }

@@ -45,6 +45,13 @@ def test_every_role_of_host_provisioning_is_on_the_page(top: Path) -> None:
     assert re.findall(r"import_role:\n\s+name: (\w+)", provision) == list(ROLES)
 
 
+def test_a_role_is_left_out_by_its_own_name_only(top: Path) -> None:
+    text = (top / "playbooks/provision.yml").read_text()
+    assert yaml.safe_load(text)[0]["vars"]["nfvcap_every_role"] == list(ROLES)
+    pairs = re.findall(r"import_role:\n\s+name: (\w+)\n\s+when: \"'(\w+)' in nfvcap_chosen_roles\"", text)
+    assert pairs == [(role, role) for role in ROLES]
+
+
 @pytest.mark.parametrize("role", [*ROLES, *OTHER_ROLES])
 def test_every_role_has_specs_a_page_and_defaults_that_agree(top: Path, role: str) -> None:
     folder = top / "roles" / role
