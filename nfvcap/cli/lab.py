@@ -27,15 +27,14 @@ def lab() -> None:
 @lab.command()
 @_NAME
 @click.option("--reset", is_flag=True, help="Start from the pristine disk; else the disk is as it was left.")
-@click.option("--cold", is_flag=True, help="Boot even if NFVCAP_LAB_SNAPSHOT=1 would go on from a snapshot.")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(1), default=600, show_default=True, metavar="S",
               help="Limit for the boot itself.")  # fmt: skip
-def up(name: str, reset: bool, cold: bool, timeout_s: float) -> None:
+def up(name: str, reset: bool, timeout_s: float) -> None:
     """Boot the lab server and wait until ssh answers; builds the image when there is none."""
     from nfvcap.lab import Lab
 
     machine = Lab(name, say)
-    stages = machine.up(reset=reset, cold=cold, timeout_s=timeout_s)
+    stages = machine.up(reset=reset, timeout_s=timeout_s)
     if stages.times_s:
         say(f"lab {name} is up after {stages.total_s():.1f} s")
     else:

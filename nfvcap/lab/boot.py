@@ -64,11 +64,8 @@ class Start:
         """The machine with its files in these places."""
         return Machine(self.name, paths, self.accelerator.name, self.image.toolbox.path(_FIRMWARE))
 
-    def run(self, *more: str) -> None:
+    def run(self) -> None:
         """Start QEMU in the background with the lab's disk (a new overlay when it has none).
-
-        Args:
-            more: further arguments of QEMU.
 
         Raises:
             LabError: NFV-LAB-005 QEMU does not start.
@@ -82,7 +79,7 @@ class Start:
         )  # fmt: skip
         # Before the start: whatever happens to this command, the next one knows what is running.
         state.save(self.paths)
-        words = [*self.qemu.argv, *arguments(self.machine(self.paths)), *more]
+        words = [*self.qemu.argv, *arguments(self.machine(self.paths))]
         done = run(words, timeout_s=120, check=False, env=self.qemu.env)
         if not done.ok:
             raise LabError(5, "QEMU does not start", done.stderr.strip(), "nfvcap doctor")

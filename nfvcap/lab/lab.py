@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time
@@ -16,7 +15,6 @@ from nfvcap.lab.errors import LabError
 from nfvcap.lab.image import Image
 from nfvcap.lab.locks import locked
 from nfvcap.lab.qmp import Qmp
-from nfvcap.lab.snapshot import Snapshot
 from nfvcap.lab.stages import Say, Stages, silent
 from nfvcap.lab.state import State, Status
 from nfvcap.lab.topology import PORTS, Paths
@@ -75,14 +73,11 @@ class Lab:
 
     # -- life -------------------------------------------------------------------------------------------------
 
-    def up(self, *, reset: bool = False, cold: bool = False, timeout_s: float = boot.TIMEOUT_S) -> Stages:
+    def up(self, *, reset: bool = False, timeout_s: float = boot.TIMEOUT_S) -> Stages:
         """Boot the lab server and wait until root can log in; a lab that is up is left as it is.
-
-        With ``NFVCAP_LAB_SNAPSHOT`` set, a pristine server goes on from a snapshot taken after its first boot.
 
         Args:
             reset: start from the pristine disk; else the disk is as it was left.
-            cold: boot it even if there is a snapshot, and take none.
             timeout_s: limit for the boot itself.
 
         Returns:
@@ -102,7 +97,7 @@ class Lab:
             if self.pid() is not None:
                 boot.wait_ready(self.name, self.paths, stages, timeout_s)
             else:
-                self._start(stages, cold, timeout_s)
+                self._start(stages, timeout_s)
         return stages
 
     def down(self, *, power_cut: bool = False, delete: bool = False) -> bool:
@@ -208,18 +203,9 @@ class Lab:
 
     # -- inside -----------------------------------------------------------------------------------------------
 
-    def _start(self, stages: Stages, cold: bool, timeout_s: float) -> None:
-        pristine = not self.paths.overlay.exists()
+    def _start(self, stages: Stages, timeout_s: float) -> None:
         try:
-            start = boot.Start.choose(self.name, self.paths, self._image(stages), stages)
-            snapshot = Snapshot(start)
-            if cold or not pristine or not os.environ.get("NFVCAP_LAB_SNAPSHOT"):
-                start.run()
-            elif not (snapshot.exists() and snapshot.resume(stages)):
-                start.run()
-                boot.wait_ready(self.name, self.paths, stages, timeout_s)
-                if snapshot.take(stages) and not snapshot.resume(stages):
-                    start.run()
+            boot.Start.choose(self.name, self.paths, self._image(stages), stages).run()
             boot.wait_ready(self.name, self.paths, stages, timeout_s)
         except BaseException:
             # Ctrl-C included: whoever starts a lab leaves no half of it running.

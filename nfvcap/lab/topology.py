@@ -159,8 +159,6 @@ def _disk(machine: Machine) -> list[str]:
         "-blockdev", f"{overlay},discard=unmap,detect-zeroes=unmap",
         "-device", "virtio-blk-pci,drive=disk,bootindex=0,addr=0x3",
         "-device", "virtio-rng-pci,addr=0x4",
-        # Tells a server that goes on from a snapshot that its random numbers have been used before.
-        "-device", "vmgenid,guid=auto",
     ]  # fmt: skip
 
 

@@ -12,7 +12,6 @@ import pytest
 from nfvcap.errors import NfvcapError
 from nfvcap.lab import Lab, boot, process
 from nfvcap.lab import image as images
-from nfvcap.lab import lab as module
 from nfvcap.lab.image import Image
 from nfvcap.lab.state import State
 
@@ -24,8 +23,6 @@ class Machine:
         self.running = False
         self.done: list[str] = []
         self.boot: Callable[[], None] = lambda: None
-        self.snapshot = False
-        self.snapshot_is_good = True
 
     def choose(self, _name: str, _paths: object, image: Image, _stages: object) -> SimpleNamespace:
         return SimpleNamespace(run=lambda: self.start(image))
@@ -33,16 +30,6 @@ class Machine:
     def start(self, image: Image) -> None:
         self.done.append(f"start {image.directory.name}")
         self.running = True
-
-    def resume(self, _stages: object) -> bool:
-        self.done.append("resume")
-        self.running = self.snapshot_is_good
-        return self.snapshot_is_good
-
-    def take(self, _stages: object) -> bool:
-        self.done.append("take")
-        self.running, self.snapshot = False, True
-        return True
 
     def wait_ready(self, *_: object) -> None:
         self.done.append("wait")
@@ -58,11 +45,7 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     it = Machine()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("NFVCAP_LAB_SNAPSHOT", "1")
     monkeypatch.setattr(boot.Start, "choose", it.choose)
-    monkeypatch.setattr(
-        module, "Snapshot", lambda _start: SimpleNamespace(exists=lambda: it.snapshot, resume=it.resume, take=it.take)
-    )
     monkeypatch.setattr(boot, "wait_ready", it.wait_ready)
     monkeypatch.setattr(process, "kill", it.kill)
     monkeypatch.setattr(process, "find", lambda *_: 4711 if it.running else None)
@@ -89,27 +72,8 @@ def fail() -> None:
     raise NfvcapError("NFV-LAB-005", "no boot")
 
 
-def test_the_first_boot_of_a_pristine_disk_is_kept_and_gone_on_from(lab: Lab, machine: Machine) -> None:
+def test_a_pristine_disk_and_a_used_one_are_booted(lab: Lab, machine: Machine) -> None:
     lab.up()
-    assert machine.done == ["start newest", "wait", "take", "resume", "wait"]
-
-
-def test_every_later_pristine_start_goes_on_from_there(lab: Lab, machine: Machine) -> None:
-    machine.snapshot = True
-    lab.up(reset=True)
-    assert machine.done == ["resume", "wait"]
-
-
-def test_a_snapshot_that_is_of_no_use_is_made_anew(lab: Lab, machine: Machine) -> None:
-    machine.snapshot, machine.snapshot_is_good = True, False
-    lab.up()
-    assert machine.done == ["resume", "start newest", "wait", "take", "resume", "start newest", "wait"]
-    assert machine.running
-
-
-def test_a_cold_start_boots_and_a_used_disk_does_so_too(lab: Lab, machine: Machine) -> None:
-    machine.snapshot = True
-    lab.up(cold=True)
     assert machine.done == ["start newest", "wait"]
     machine.kill()
     lab.paths.overlay.touch()
@@ -126,7 +90,7 @@ def test_what_up_started_does_not_outlive_its_failure(
 ) -> None:
     machine.boot = what
     with pytest.raises(error):
-        lab.up(cold=True)
+        lab.up()
     assert machine.done == ["start newest", "wait", "kill"]
 
 
@@ -141,7 +105,7 @@ def test_what_ran_before_survives_an_interrupted_up(lab: Lab, machine: Machine) 
 def test_a_half_started_machine_is_replaced(lab: Lab, machine: Machine) -> None:
     machine.running = True
     record(lab, port=0, boot_s=0)
-    lab.up(cold=True)
+    lab.up()
     assert machine.done == ["kill", "start newest", "wait"]
 
 
@@ -161,7 +125,9 @@ def test_a_disk_stays_on_the_image_that_it_was_made_from(lab: Lab, machine: Mach
 def test_reset_takes_the_newest_image(lab: Lab, machine: Machine) -> None:
     record(lab, image="older")
     lab.paths.overlay.touch()
-    lab.up(reset=True, cold=True)
+    lab.up(
+        reset=True,
+    )
     assert machine.done == ["start newest", "wait"]
     assert not lab.paths.overlay.exists()
 
@@ -169,7 +135,7 @@ def test_reset_takes_the_newest_image(lab: Lab, machine: Machine) -> None:
 def test_what_has_not_booted_is_not_asked_to_shut_down(
     lab: Lab, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.Lab, "_shut_down", lambda _self: machine.done.append("power button"))
+    monkeypatch.setattr(Lab, "_shut_down", lambda _self: machine.done.append("power button"))
     machine.running = True
     record(lab, boot_s=0)
     assert lab.down()
