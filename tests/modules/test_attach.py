@@ -13,6 +13,9 @@ from ansible.module_utils.nfvcap_attachsettle import settle
 from ansible.module_utils.nfvcap_failure import Failure
 from ansible.module_utils.nfvcap_ledger import Ledger
 from ansible.module_utils.nfvcap_outcome import Outcome
+from ansible.module_utils.nfvcap_restore import restore_state
+from ansible.module_utils.nfvcap_sriov import PfWanted, set_pfs
+from ansible.module_utils.nfvcap_vfattr import VfWanted
 
 from tests.modules.fakecard import PCI, FakeCard, card
 from tests.modules.fakelibvirt import DEFINED, UUID, FakeLibvirt
@@ -328,3 +331,44 @@ def test_detach_of_nothing_and_of_one_of_several(bench: Bench) -> None:
     bench.detach(f"{bench.card.address}:0")
     bench.detach(bench.card.vf(1))
     assert not len(Ledger(bench.host))
+
+
+def provisioned(bench: Bench, num_vfs: int = 2, **vf: Any) -> Outcome:
+    outcome = Outcome()
+    wanted = PfWanted(bench.card.address, num_vfs, (VfWanted(1, vlan=7, qos=2, trust=False, **vf),))
+    set_pfs(bench.host, [wanted], [], outcome, check=False)
+    return outcome
+
+
+def test_provisioning_leaves_an_attached_vf_alone(bench: Bench) -> None:
+    bench.attach()
+    assert not provisioned(bench, mac="02:aa:00:00:00:01").changes
+    bench.card.vfs[1]["vlan_list"] = [{"vlan": 9, "qos": 0}]
+    # What is not as the attachment has it cannot be mended under the guest; it is told.
+    with pytest.raises(Failure, match="vlan, qos cannot be changed now"):
+        provisioned(bench)
+
+
+def test_vfs_made_anew_at_boot_get_what_their_attachment_says(bench: Bench) -> None:
+    bench.attach()
+    bench.virt.stop()
+    bench.card._numvfs("0")
+    provisioned(bench)
+    assert bench.card.vfs[1]["address"] == MAC and bench.card.vfs[1]["vlan_list"] == [{"vlan": 100, "qos": 3}]
+
+
+def test_number_of_vfs_stays_while_one_is_attached_to_a_guest_that_is_off(bench: Bench) -> None:
+    bench.attach()
+    bench.virt.stop()
+    with pytest.raises(Failure) as caught:
+        provisioned(bench, 3)
+    assert caught.value.code == "NFV-SRIOV-005" and "guest vm1" in caught.value.why
+
+
+def test_host_is_not_taken_back_under_its_guests(bench: Bench) -> None:
+    bench.attach()
+    before = bench.host.tree()
+    with pytest.raises(Failure) as caught:
+        restore_state(bench.host, False, Outcome(), False)
+    assert caught.value.code == "NFV-ATTACH-017" and "detach-vf vm1" in caught.value.fix
+    assert bench.host.tree() == before
