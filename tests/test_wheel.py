@@ -41,6 +41,7 @@ def wheel(top: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "nfvcap/data/roles/sriov/tasks/main.yml",
         "nfvcap/data/playbooks/provision.yml",
         "nfvcap/data/inventory/lab.yml",
+        "nfvcap/data/templates/guest/domain.xml.j2",
         "nfvcap/data/agent/meson.build",
         "nfvcap/data/agent/src/main.c",
     ],

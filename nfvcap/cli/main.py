@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "plan": ("plan", "Show what provision would change, with the disruption of each change."),
     "verify": ("verify", "Check hosts independently of the code that set them up."),
     "status": ("status", "Show host, NUMA nodes, PFs, VFs and guests, with drift marked."),
+    "guest": ("guest", "Guests of the inventory: what the plan makes of them."),
     "attach-vf": ("attach_vf", "Give a guest a VF: choose it, set it up, plug it in; wholly or not at all."),
     "detach-vf": ("detach_vf", "Take a VF from a guest and make it what it was."),
     "deprovision": ("deprovision", "Bring hosts back to their recorded original state, and nothing else."),

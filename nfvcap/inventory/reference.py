@@ -57,6 +57,8 @@ _TAIL = """
   above `max_tx_rate`.
 * A guest's memory is a whole number of its pages, its `pf` is listed under `pfs`, and all guests of a port together
   take no more VFs than it has.
+* An image is either `kernel` with `initrd`, or `disk`. A guest's VFs fit into its `vf_slots`; at most three quarters of
+  its memory are huge pages inside.
 * `kernel_args` does not name what the plan decides: `intel_iommu`, `amd_iommu`, `iommu`, `isolcpus`, `nohz_full`,
   `rcu_nocbs`, `irqaffinity`, `hugepagesz`, `hugepages`.
 
@@ -80,6 +82,8 @@ _SECTIONS = {
     "nfvcap.pfs[].vf_defaults": "VfDefaults",
     "nfvcap.pfs[].vf.INDEX": "VfIntent",
     "nfvcap.guests.NAME": "GuestIntent",
+    "nfvcap.guests.NAME.image": "GuestImage",
+    "nfvcap.guests.NAME.inside": "GuestInside",
     "nfvcap.iommu": "IommuIntent",
     "nfvcap.vfio": "VfioIntent",
     "nfvcap.mirror": "MirrorIntent",

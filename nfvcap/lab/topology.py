@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NODES = 2
-CORES_PER_NODE = 3
+CORES_PER_NODE = 5  # node 1: one for the host, four for the vCPUs of three guests
 MEMORY_PER_NODE_GIB = 4
 MANAGEMENT_MAC = "52:54:00:6e:66:01"
 MANAGEMENT_ADDRESS = "10.0.2.15"

@@ -85,6 +85,30 @@ class PfIntent(IntentModel):
     vf: dict[kind.Count, VfIntent] = Field(default={}, description="single VFs by index")
 
 
+class GuestImage(IntentModel):
+    """What a guest boots: files on the host, put there by the user (the lab's image brings those of its guest)."""
+
+    kernel: kind.HostPath | None = Field(default=None, description="kernel to boot directly, with initrd")
+    initrd: kind.HostPath | None = Field(default=None, description="its initial root file system")
+    disk: kind.HostPath | None = Field(
+        default=None, description="cloud image (qcow2); each guest gets an overlay of its own, the image is not changed"
+    )
+    size_bytes: kind.Size | None = Field(
+        default=None, alias="size", description="size of the overlay; default: that of the image"
+    )
+    ssh_keys: tuple[kind.SshKey, ...] = Field(default=(), description="public keys that may log in to the cloud image")
+
+
+class GuestInside(IntentModel):
+    """What holds inside of the guest."""
+
+    hugepages_bytes: kind.Reserve | None = Field(
+        default=None, alias="hugepages", description="memory in 2M pages; default a quarter of the guest's, 0: none"
+    )
+    isolate: bool = Field(default=True, description="isolate all vCPUs but the first for polling programs")
+    kernel_args: tuple[kind.KernelToken, ...] = Field(default=(), description="more kernel arguments of the guest")
+
+
 class GuestIntent(IntentModel):
     vcpus: kind.Positive = Field(description="virtual CPUs, each on a physical core of its own")
     memory_bytes: kind.Size = Field(alias="memory", description="memory, backed by huge pages")
@@ -92,6 +116,16 @@ class GuestIntent(IntentModel):
     pf: kind.PfName | None = Field(default=None, description="port that the guest's VFs come from")
     vfs: kind.Count | None = Field(default=None, description="number of VFs; default 1 when pf is given")
     node: kind.NodeOrAuto = Field(default=None, description="NUMA node; auto: where the port is")
+    image: GuestImage | None = Field(default=None, description="what it boots; needed by nfvcap guest create")
+    cpu: kind.CpuModel = Field(
+        default=None, description="auto: host-passthrough, on an emulated processor Westmere; or a model of libvirt"
+    )
+    viommu: bool = Field(default=True, description="an IOMMU for the guest: vfio-pci and DPDK inside need it")
+    vf_slots: kind.SlotCount = Field(default=4, description="slots for VFs, each with a fixed address in the guest")
+    network: kind.NetworkName | None = Field(
+        default=None, description="libvirt network for a management NIC; default: no such NIC"
+    )
+    inside: GuestInside = Field(default=GuestInside(), description="huge pages and isolated vCPUs in the guest itself")
 
     @property
     def vf_count(self) -> int:

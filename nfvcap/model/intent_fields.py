@@ -19,6 +19,8 @@ _INTERFACE = re.compile(r"[^\s/:]{1,15}")  # what the kernel takes as the name o
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_PATH = re.compile(r"/[A-Za-z0-9._+@/-]+")
+_SSH_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\n\r]*)?")
 # The shell reads /etc/default/grub.d, so nothing that it would interpret may be in an argument.
 _KERNEL_ARG = re.compile(r"[A-Za-z0-9][^\s\"'`$\\=]*(=[^\s\"'`$\\]*)?")
 
@@ -168,6 +170,14 @@ def _driver(value: Any) -> Any:
     return value
 
 
+def _cpu_model(value: Any) -> Any:
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        raise bad(
+            f"{value!r} is not a CPU model", "write auto, host-passthrough, or a model of libvirt such as Westmere"
+        )
+    return None if value == AUTO else value
+
+
 _SIZE_SCHEMA: dict[str, Any] = {"type": ["string", "integer"], "examples": ["2G", "512M", "16GiB"]}
 _CPUS_SCHEMA: list[dict[str, Any]] = [
     {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$"},
@@ -211,6 +221,25 @@ Mac = Annotated[
 ]
 Driver = Annotated[
     str, BeforeValidator(_driver), WithJsonSchema({"type": "string", "examples": ["vfio-pci", "kernel"]})
+]
+SlotCount = Annotated[int, _at_least(1, 16), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 16})]
+CpuModel = Annotated[
+    str | None,
+    BeforeValidator(_cpu_model),
+    WithJsonSchema({"type": "string", "examples": [AUTO, "host-passthrough", "Westmere"]}),
+]
+HostPath = Annotated[
+    str,
+    _text_matching(_PATH, "an absolute path on the host", "/var/lib/libvirt/images/debian-13.qcow2"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_PATH.pattern}$"}),
+]
+NetworkName = Annotated[
+    str, _text_matching(_WORD, "the name of a libvirt network", "default"), WithJsonSchema({"type": "string"})
+]
+SshKey = Annotated[
+    str,
+    _text_matching(_SSH_KEY, "a public ssh key on one line", "ssh-ed25519 AAAA… me@example"),
+    WithJsonSchema({"type": "string"}),
 ]
 GuestName = Annotated[
     str, _text_matching(_NAME, "a guest name", "vm1"), WithJsonSchema({"type": "string", "pattern": _NAME.pattern})

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from nfvcap.model.cpulist import format_cpulist
-from nfvcap.model.intent import Intent, PfIntent, VfDefaults, VfIntent
+from nfvcap.model.intent import GuestImage, GuestIntent, Intent, PfIntent, VfDefaults, VfIntent
 from nfvcap.model.intent_fields import PCI_ADDRESS
 from nfvcap.model.units import GIB, MIB, format_size
 
@@ -141,6 +141,7 @@ def _guests(intent: Intent) -> Iterator[Found]:
             whole = -(-guest.memory_bytes // page) * page
             what = f"{format_size(guest.memory_bytes)} is not a whole number of {format_size(page)} pages"
             yield (*path, "memory"), what, "", f"write {whole // GIB}G" if page == GIB else f"write {whole // MIB}M"
+        yield from _guest_itself(path, guest)
         if guest.vf_count and not ports:
             yield path, f"guest {name} wants VFs, but no port is listed under pfs", "", "add the port to pfs"
         elif guest.pf is not None and guest.pf in ports:
@@ -156,6 +157,39 @@ def _guests(intent: Intent) -> Iterator[Found]:
             near = difflib.get_close_matches(guest.pf, ports, n=1)
             fix = f"did you mean {near[0]}?" if near else "add it to pfs"
             yield (*path, "pf"), f"port {guest.pf} is not listed under pfs", "", fix
+
+
+def _guest_itself(path: tuple[str | int, ...], guest: GuestIntent) -> Iterator[Found]:
+    if guest.vf_count > guest.vf_slots:
+        what = f"{guest.vf_count} VFs do not fit into {guest.vf_slots} slots"
+        yield (*path, "vf_slots"), what, "each VF takes one slot of the guest", f"write vf_slots: {guest.vf_count}"
+    inside = guest.inside.hugepages_bytes or 0
+    if inside % (2 * MIB) or inside > guest.memory_bytes // 4 * 3:
+        whole = min(-(-inside // (2 * MIB)) * 2, guest.memory_bytes // 4 * 3 // MIB & ~1)
+        what = f"{format_size(inside)} cannot be huge pages of a guest with {format_size(guest.memory_bytes)}"
+        why = "whole pages of 2 MiB, and a quarter of the memory stays for its system"
+        yield (*path, "inside", "hugepages"), what, why, f"write for instance {whole}M"
+    for index, token in enumerate(guest.inside.kernel_args):
+        key = token.partition("=")[0].replace("-", "_")
+        if key in _DECIDED:
+            yield (
+                (*path, "inside", "kernel_args", index),
+                f"{token} is decided by the plan",
+                "",
+                "say inside: … instead",
+            )
+    if guest.image is not None:
+        yield from _image((*path, "image"), guest.image)
+
+
+def _image(path: tuple[str | int, ...], image: GuestImage) -> Iterator[Found]:
+    if (image.kernel is None) == (image.disk is None):
+        which = "neither a kernel nor a disk" if image.disk is None else "both a kernel and a disk"
+        yield path, f"the image has {which}", "", "give kernel and initrd, or disk"
+    elif (image.kernel is None) != (image.initrd is None):
+        yield path, "kernel and initrd belong together", "", "give both of them"
+    elif image.disk is None and (image.size_bytes is not None or image.ssh_keys):
+        yield path, "size and ssh_keys are for a cloud image", "this guest boots a kernel directly", "give disk"
 
 
 def _kernel_args(intent: Intent) -> Iterator[Found]:

@@ -110,6 +110,28 @@ class Desired(Model):
     units: tuple[str, ...] = ()  # nfvcap's own systemd units that must be enabled: they restore at each boot
 
 
+class GuestBoot(Model):
+    """Paths on the host; either ``kernel`` and ``initrd``, or ``disk`` (a cloud image that is never written to)."""
+
+    kernel: str | None
+    initrd: str | None
+    disk: str | None
+    size_bytes: int | None
+    ssh_keys: tuple[str, ...]
+
+
+class GuestMachine(Model):
+    """The virtual machine around the placement."""
+
+    uuid: str  # follows from host and name, so that a guest is recognised as the planned one
+    cpu: str  # "host-passthrough" or a model of libvirt
+    viommu: bool
+    vf_slots: tuple[str, ...]  # slot number → PCI address in the guest of what is plugged there
+    network: str | None  # libvirt network of the management NIC
+    kernel_args: tuple[str, ...]  # of the guest's own kernel: IOMMU, huge pages, isolation
+    boot: GuestBoot | None  # None: nfvcap places the guest but cannot create it
+
+
 class GuestPlacement(Model):
     name: str
     node: int
@@ -118,6 +140,7 @@ class GuestPlacement(Model):
     memory_bytes: int
     hugepage_size_bytes: int
     vfs: tuple[str, ...]  # "0000:81:00.0:vf0"
+    machine: GuestMachine | None = None  # None in plans that an earlier version has left on a host
 
 
 class Reason(Model):

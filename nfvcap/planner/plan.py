@@ -6,8 +6,8 @@ from __future__ import annotations
 from nfvcap.model.digest import facts_digest
 from nfvcap.model.facts import Facts
 from nfvcap.model.intent import Intent
-from nfvcap.model.plan import Cpus, Desired, GuestPlacement, HostPlan, Irqbalance
-from nfvcap.planner import cmdline, cpus, files, guests, iommu, kvm, vfs
+from nfvcap.model.plan import Cpus, Desired, GuestMachine, GuestPlacement, HostPlan, Irqbalance
+from nfvcap.planner import cmdline, cpus, files, guest_machine, guests, iommu, kvm, vfs
 from nfvcap.planner.diff import diff
 from nfvcap.planner.hugepages import PagePlanner
 from nfvcap.planner.misfits import Misfits
@@ -52,7 +52,16 @@ def plan_host(host: str, intent: Intent, facts: Facts) -> HostPlan:
     )
     desired = desired.model_copy(update={"units": _units(desired)})
     placement = tuple(
-        _placement(guest, sizes[guest.name], cpu_sets, topology, misfits=misfits, reasons=reasons) for guest in placed
+        _placement(
+            guest,
+            guest_machine.machine(host, guest.name, guest.intent, facts, reasons),
+            sizes[guest.name],
+            cpu_sets,
+            topology,
+            misfits=misfits,
+            reasons=reasons,
+        )
+        for guest in placed
     )
     wanted_files = files.text_files(desired, placement, facts)
     changes = diff(desired, wanted_files, facts, misfits)
@@ -88,6 +97,7 @@ def _place(
 
 def _placement(
     guest: guests.Placed,
+    machine: GuestMachine,
     page_size_bytes: int,
     cpu_sets: Cpus,
     topology: Topology,
@@ -103,6 +113,7 @@ def _placement(
         memory_bytes=guest.intent.memory_bytes,
         hugepage_size_bytes=page_size_bytes,
         vfs=guest.vfs,
+        machine=machine,
     )
 
 

@@ -45,8 +45,8 @@ def test_both_ports_and_the_cores_are_on_their_nodes(host: Host) -> None:
     for port in PORTS:
         assert host.read(f"/sys/bus/pci/devices/{port.address}/numa_node").strip() == str(port.node)
         assert host.read(f"/sys/bus/pci/devices/{port.address}/sriov_totalvfs").strip() == "7"
-    assert host.read("/sys/devices/system/node/node0/cpulist").strip() == "0-2"
-    assert host.read("/sys/devices/system/node/node1/cpulist").strip() == "3-5"
+    assert host.read("/sys/devices/system/node/node0/cpulist").strip() == "0-4"
+    assert host.read("/sys/devices/system/node/node1/cpulist").strip() == "5-9"
 
 
 def test_the_host_is_a_plain_debian(host: Host) -> None:

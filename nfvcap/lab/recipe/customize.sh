@@ -30,6 +30,7 @@ in_tree systemctl --quiet disable systemd-networkd-wait-online.service
 mkdir -p "$tree/boot/grub/x86_64-efi"
 cp "$tree"/usr/lib/grub/x86_64-efi/*.mod "$tree"/usr/lib/grub/x86_64-efi/*.lst "$tree/boot/grub/x86_64-efi/"
 in_tree update-initramfs -u
+sh "$recipe/guest/build.sh" "$tree" "$recipe"
 # update-grub asks grub-probe about the running machine's disks. Here it has to describe the disk that is to be made.
 uuid=6e667663-6170-4000-8000-00006c616221
 mv "$tree/usr/sbin/grub-probe" "$tree/usr/sbin/grub-probe.real"

@@ -49,7 +49,7 @@ def shown(facts: Facts, plan: HostPlan | None = None) -> list[str]:
 def test_host_node_port_vf_guest() -> None:
     text = shown(host(holder={"kind": "libvirt", "name": "vm1", "pid": None}))
     assert text[0].startswith("host1  Debian")
-    assert text[1].startswith("├─ node 0  CPUs 0-2")
+    assert text[1].startswith("├─ node 0  CPUs 0-4")
     at = next(number for number, line in enumerate(text) if "0000:81:00.0" in line)
     assert text[at] == "│  ├─ 0000:81:00.0  enp129s0  igb  link down  1 of 7 VFs"
     assert text[at + 1] == (

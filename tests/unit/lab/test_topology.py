@@ -15,7 +15,7 @@ def words() -> list[str]:
 
 def test_each_node_has_cores_memory_and_a_port(words: list[str]) -> None:
     nodes = [word for word in words if word.startswith("node,")]
-    assert nodes == ["node,nodeid=0,memdev=memory0,cpus=0-2", "node,nodeid=1,memdev=memory1,cpus=3-5"]
+    assert nodes == ["node,nodeid=0,memdev=memory0,cpus=0-4", "node,nodeid=1,memdev=memory1,cpus=5-9"]
     assert [(port.address, port.node) for port in PORTS] == [("0000:41:00.0", 0), ("0000:81:00.0", 1)]
     assert sum(word.startswith("igb,") for word in words) == 2
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Machines for planner tests, hand-made: any number of nodes and cores, with or without SMT, with ports.
 
-``lab_host()`` follows the emulated lab server (two nodes with three cores and 4 GiB each, one 82576 port per node).
+``lab_host()`` follows the emulated lab server (two nodes with five cores and 4 GiB each, one 82576 port per node).
 """
 
 from __future__ import annotations
@@ -144,7 +144,8 @@ def machine(spec: MachineSpec) -> Facts:
 
 
 def lab_spec() -> MachineSpec:
-    return MachineSpec(ports=[PortSpec(PORT0, 0, "enp65s0"), PortSpec(PORT1, 1, "enp129s0", admin_up=False)])
+    ports = [PortSpec(PORT0, 0, "enp65s0"), PortSpec(PORT1, 1, "enp129s0", admin_up=False)]
+    return MachineSpec(nodes=[NodeSpec(cores=5), NodeSpec(cores=5)], ports=ports)
 
 
 def lab_host() -> Facts:

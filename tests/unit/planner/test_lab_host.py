@@ -32,10 +32,22 @@ def plan(intent: Intent) -> HostPlan:
     return plan_host("host1", intent, lab_host())
 
 
-def test_the_guest_sits_beside_its_port(plan: HostPlan) -> None:
-    (guest,) = plan.placement
-    assert (guest.node, guest.vcpu_pins, guest.emulator_cpus) == (1, {0: 4, 1: 5}, (3,))
-    assert guest.vfs == (f"{PORT1}:vf0",)
+def test_the_guests_sit_beside_their_port(plan: HostPlan) -> None:
+    assert {guest.name: guest.vcpu_pins for guest in plan.placement} == {
+        "vm1": {0: 6}, "vm2": {0: 7}, "vm3": {0: 8, 1: 9},
+    }  # fmt: skip
+    assert all((guest.node, guest.emulator_cpus) == (1, (5,)) for guest in plan.placement)
+    assert [guest.vfs for guest in plan.placement] == [(f"{PORT1}:vf{number}",) for number in range(3)]
+
+
+def test_a_guest_is_told_inside_what_the_host_is_told(plan: HostPlan) -> None:
+    machine = plan.placement[2].machine
+    assert machine.kernel_args == (
+        "intel_iommu=on", "iommu=pt", "hugepagesz=2M", "hugepages=64",
+        "isolcpus=managed_irq,domain,1", "nohz_full=1", "rcu_nocbs=1",
+    )  # fmt: skip
+    assert machine.cpu == "Westmere"
+    assert machine.vf_slots == ("0000:01:00.0", "0000:02:00.0", "0000:03:00.0", "0000:04:00.0")
 
 
 def test_a_service_that_does_not_exist_yet_has_no_state_before(plan: HostPlan) -> None:
@@ -47,7 +59,7 @@ def test_a_service_that_does_not_exist_yet_has_no_state_before(plan: HostPlan) -
 def test_kernel_arguments(plan: HostPlan) -> None:
     assert [arg.token for arg in plan.desired.kernel_args] == [
         "intel_iommu=on", "iommu=pt", "hugepagesz=1G", "hugepages=0:1",
-        "isolcpus=managed_irq,domain,4-5", "nohz_full=4-5", "rcu_nocbs=4-5", "irqaffinity=0-3",
+        "isolcpus=managed_irq,domain,6-9", "nohz_full=6-9", "rcu_nocbs=6-9", "irqaffinity=0-5",
     ]  # fmt: skip
 
 
@@ -59,11 +71,11 @@ def test_big_pages_at_boot_and_small_ones_at_run_time(plan: HostPlan) -> None:
 def test_text_of_the_files(plan: HostPlan) -> None:
     assert (plan.files[GRUB] or "").splitlines()[-1] == (
         'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX intel_iommu=on iommu=pt hugepagesz=1G hugepages=0:1'
-        ' isolcpus=managed_irq,domain,4-5 nohz_full=4-5 rcu_nocbs=4-5 irqaffinity=0-3"'
+        ' isolcpus=managed_irq,domain,6-9 nohz_full=6-9 rcu_nocbs=6-9 irqaffinity=0-5"'
     )
     assert "options vfio-pci disable_idle_d3=1\n" in (plan.files[MODPROBE] or "")
     assert (plan.files[MODULES_LOAD] or "").endswith("\nvfio-pci\n")
-    assert (plan.files[IRQBALANCE] or "").endswith("[Service]\nEnvironment=IRQBALANCE_BANNED_CPULIST=4-5\n")
+    assert (plan.files[IRQBALANCE] or "").endswith("[Service]\nEnvironment=IRQBALANCE_BANNED_CPULIST=6-9\n")
     assert all(text is None or text.endswith("\n") for text in plan.files.values())
 
 
@@ -172,15 +184,15 @@ def test_nothing_wanted_any_more_takes_everything_back(plan: HostPlan) -> None:
     assert not plan_host("host1", Intent(), apply_plan(settled, empty)).pending
     (left,) = plan_host("host1", Intent(), apply_plan(settled, empty, reboot=False)).changes
     assert (left.id, left.disruption) == ("kernel-args", Disruption.REBOOT)
-    assert "isolcpus=managed_irq,domain,4-5" in left.before
+    assert "isolcpus=managed_irq,domain,6-9" in left.before
 
 
 def test_arguments_that_were_never_booted_are_taken_out_again() -> None:
     facts = document(lab_spec())
     facts["os"] |= {"family": "redhat", "id": "rocky", "version": "9.4"}
     facts["cmdline"]["boot_loader"] = "grub-bls"
-    facts["cmdline"]["configured"] += " isolcpus=managed_irq,domain,4-5"
-    record = {"schema": "nfvcap/host/1", "kernel_args": ["isolcpus=managed_irq,domain,4-5"]}
+    facts["cmdline"]["configured"] += " isolcpus=managed_irq,domain,6-9"
+    record = {"schema": "nfvcap/host/1", "kernel_args": ["isolcpus=managed_irq,domain,6-9"]}
     facts["files"][HOST_JSON] = {"sha256": "", "mode": "0644", "content": json.dumps(record)}
     first = plan_host("host1", Intent(), Facts.model_validate(facts)).changes[0]
     assert (first.id, first.disruption, first.after) == ("kernel-args", Disruption.NONE, [])

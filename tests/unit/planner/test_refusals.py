@@ -28,11 +28,11 @@ def guests(*vcpus: int, memory: str = "512M", **more: Any) -> dict[str, Any]:
 
 
 def test_cores_that_are_missing_are_counted() -> None:
-    raw = {"pfs": [{"pf": PORT1, "vfs": 4}], "guests": guests(1, 2, pf=PORT1)}
+    raw = {"pfs": [{"pf": PORT1, "vfs": 4}], "guests": guests(2, 3, pf=PORT1)}
     error = refusal(raw, document(lab_spec()))
     assert error.code == "NFV-PLAN-033"
-    assert error.what == "host1: node 1 has 2 free cores, vm1 (1) + vm2 (2) need 3: 1 too many"
-    assert "of the node's 3 physical cores 1 stay with the host" in error.why
+    assert error.what == "host1: node 1 has 4 free cores, vm1 (2) + vm2 (3) need 5: 1 too many"
+    assert "of the node's 5 physical cores 1 stay with the host" in error.why
 
 
 def test_everything_that_does_not_fit_comes_at_once() -> None:
