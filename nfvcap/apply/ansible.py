@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ def run_playbooks(
     argv += [word for source in target.inventory for word in ("-i", source)]
     argv += ["--limit", ",".join(target.hosts), *(["--check", "--diff"] if check else [])]
     env = environment()
-    reader = _Reader(on_event)
+    reader = _Reader(on_event, " ".join(f"-i {shlex.quote(str(source))}" for source in target.inventory))
     with files.events.open("a") as copy:
 
         def on_line(line: str) -> None:
@@ -125,9 +126,9 @@ def _program(name: str) -> list[str | Path]:
 class _Reader:
     """Collects events into an outcome."""
 
-    def __init__(self, on_event: Callable[[Event], None]) -> None:
+    def __init__(self, on_event: Callable[[Event], None], inventory: str) -> None:
         self.outcome = Outcome()
-        self._on_event = on_event
+        self._on_event, self._inventory = on_event, inventory
         self._schema = ""
         self._ended = False
 
@@ -139,7 +140,7 @@ class _Reader:
             case TaskEnded():
                 self.outcome.results.append(event)
                 if event.failed:
-                    self.outcome.failures[event.host] = explain(event)
+                    self.outcome.failures[event.host] = explain(event, self._inventory)
             case Ended():
                 self._ended = True
         if event is not None:

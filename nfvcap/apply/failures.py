@@ -25,11 +25,15 @@ _BECOME = re.compile(r"missing sudo password|incorrect sudo password|a password 
 _PYTHON = re.compile(r"python3?[\w.]*: (command )?not found|no such file or directory.*python|interpreter", re.I)
 
 
-def explain(event: TaskEnded) -> NfvcapError:
-    """The error of a task that failed on a host, or of a host that could not be reached."""
+def explain(event: TaskEnded, inventory: str = "-i INVENTORY") -> NfvcapError:
+    """The error of a task that failed on a host, or of a host that could not be reached.
+
+    Args:
+        inventory: options that name the inventory in commands that are proposed.
+    """
     message = _message(event.data)
     if event.status is Status.UNREACHABLE:
-        return _unreachable(event.host, message)
+        return _unreachable(event.host, message, inventory)
     where = f"{event.role}: {event.name}" if event.role else event.name
     own = event.data.get("nfvcap_error")
     if isinstance(own, dict):
@@ -67,7 +71,7 @@ def _reboot(event: TaskEnded, message: str) -> NfvcapError:
     return NfvcapError("NFV-BOOT-101", f"{event.host} could not be told to reboot", message, "reboot it by hand")
 
 
-def _unreachable(host: str, message: str) -> NfvcapError:
+def _unreachable(host: str, message: str, inventory: str) -> NfvcapError:
     for pattern, code, fix in _SSH:
         if re.search(pattern, message, re.I):
             return NfvcapError(code, f"cannot log in to {host}", message, fix.format(host=host), ExitCode.UNREACHABLE)
@@ -75,7 +79,7 @@ def _unreachable(host: str, message: str) -> NfvcapError:
         "NFV-SSH-001",
         f"cannot reach {host}",
         message,
-        f"is it up, and is ansible_host right? Try: ansible -i INVENTORY {host} -m ansible.builtin.ping -vvv",
+        f"is it up, and is ansible_host right? Try: ansible {inventory} {host} -m ansible.builtin.ping -vvv",
         ExitCode.UNREACHABLE,
     )
 

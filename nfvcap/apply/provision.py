@@ -237,8 +237,16 @@ def _not_as_planned(result: HostResult) -> NfvcapError | None:
         return None
     bad = [check for check in result.checks if check.verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE)]
     lines = [
-        f"    {check.verdict} {check.id} {check.title} {check.subject}: found {check.found or 'nothing'}, "
-        f"wanted {check.wanted}" + (f" ({check.reason.splitlines()[0]})" if check.reason else "")
+        f"    {check.verdict} {check.id} {' '.join(filter(None, (check.title, check.subject)))}: "
+        + "; ".join(
+            words
+            for words in (
+                f"found {check.found}" if check.found else "",
+                f"wanted {check.wanted}" if check.wanted else "",
+                check.reason.splitlines()[0] if check.reason else "",
+            )
+            if words
+        )
         for check in bad
     ]
     return NfvcapError(

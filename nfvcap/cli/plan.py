@@ -13,7 +13,7 @@ from nfvcap.cli import plan_view
 from nfvcap.cli.fleet import open_fleet
 from nfvcap.cli.options import fleet_options, format_option, hosts_argument
 from nfvcap.cli.output import emit, say
-from nfvcap.errors import ExitCode, worst
+from nfvcap.errors import ExitCode, UsageError, worst
 
 
 @click.command()
@@ -28,12 +28,17 @@ def plan(
     out: Path | None, check: bool, why: bool,
 ) -> int:  # fmt: skip
     """Show what provision would change on HOSTs, and what that disturbs. Exit code 3 when changes are pending."""
+    if out is not None and not out.resolve().parent.is_dir():
+        raise _cannot_write(out, f"{out.resolve().parent} is no directory")
     fleet = open_fleet("plan", hosts, inventory, limit, forks)
     known = facts_reader.collect(fleet.target)
     batch = plan_all(fleet.intents, known.values)
     document = plan_document(batch.values)
     if out is not None:
-        out.write_text(document.to_json(), encoding="utf-8")
+        try:
+            out.write_text(document.to_json(), encoding="utf-8")
+        except OSError as error:
+            raise _cannot_write(out, str(error)) from error
     if fmt == "json":
         emit(document.to_json().rstrip())
     else:
@@ -48,3 +53,9 @@ def plan(
             say(f"\n{errors[host]}")
     pending = (ExitCode.CHANGES_PENDING for found in batch.values.values() if found.pending)
     return int(worst(*pending, *(error.exit_code for error in errors.values())))
+
+
+def _cannot_write(path: Path, why: str) -> UsageError:
+    return UsageError(
+        "NFV-CLI-006", f"the plan cannot be written to {path}", why, "name a file in a directory that may be written"
+    )

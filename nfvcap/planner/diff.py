@@ -28,7 +28,7 @@ def diff(desired: Desired, wanted_files: dict[str, str | None], facts: Facts, mi
         *_units(desired, facts),
         *_hugepages(desired, facts, misfits),
         *diff_pfs.pf_changes(desired, facts, misfits),
-        *_record(wanted_files, facts),
+        *_record(desired, wanted_files, facts),
     )
 
 
@@ -174,8 +174,9 @@ def _irqbalance(desired: Desired, wanted_files: dict[str, str | None], facts: Fa
         )
 
 
-def _record(wanted_files: dict[str, str | None], facts: Facts) -> Iterator[Change]:
-    if wanted_files[files.HOST_JSON] is not None and facts.files.get(files.RECORD) is None:
+def _record(desired: Desired, wanted_files: dict[str, str | None], facts: Facts) -> Iterator[Change]:
+    wants_something = wanted_files[files.HOST_JSON] is not None or desired.kvm.packages
+    if wants_something and facts.files.get(files.RECORD) is None:
         yield Change(
             id="record",
             role="record",

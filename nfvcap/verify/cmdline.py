@@ -88,7 +88,10 @@ def cpu_set(text: str) -> frozenset[int]:
     for part in text.split(","):
         first, _, last = part.strip().partition("-")
         if first.isdigit():
-            cpus.update(range(int(first), int(last or first) + 1))
+            end = int(last or first)
+            if end > 1 << 16:  # a slip on the command line must not eat the memory of whoever verifies
+                raise ValueError(f"CPU {end} is beyond any machine")
+            cpus.update(range(int(first), end + 1))
     return frozenset(cpus)
 
 

@@ -3,20 +3,25 @@
 
 from __future__ import annotations
 
+_MOST = 1 << 16
+
 
 def parse_list(text: str | None) -> list[int]:
     """Ascending numbers of `0-3,8`; `^4` takes a number out again. Empty for None, "" and "(null)".
 
     Raises ``ValueError`` for anything else.
     """
-    found: set[int] = set()
+    found: set[int] = set()  # of numbers within the bound: a slip such as 0-9999999999 must not eat the memory
     text = (text or "").strip()
     if text in ("", "(null)"):
         return []
     for part in map(str.strip, text.split(",")):
         without = part.startswith("^")
         first, dash, last = part.lstrip("^").partition("-")
-        numbers = range(int(first), int(last if dash else first) + 1)
+        start, end = int(first), int(last if dash else first)
+        if end > _MOST or start > _MOST:
+            raise ValueError(f"{part!r} is beyond any machine")
+        numbers = range(start, end + 1)
         if without:
             found.difference_update(numbers)
         else:

@@ -16,7 +16,7 @@ from ansible.module_utils.nfvcap_links import Links
 from ansible.module_utils.nfvcap_machine import Machine
 from ansible.module_utils.nfvcap_numbers import parse_list, parse_mask
 from ansible.module_utils.nfvcap_root import Root
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nfvcap.model.facts import Facts
@@ -352,6 +352,9 @@ def test_lists_and_masks_are_read_back(numbers: set[int]) -> None:
 
 
 @settings(max_examples=50)
+@example("0-9999999999")
+@example("9999999999")
+@example("^0-9999999999")
 @given(st.text(alphabet="0123456789-,^ abc", max_size=12))
 def test_lists_are_read_or_refused(text: str) -> None:
     with contextlib.suppress(ValueError):

@@ -32,6 +32,11 @@ def test_a_host_that_cannot_be_reached(said: str, code: str, hint: str) -> None:
     assert hint in error.fix and said.strip() in error.why
 
 
+def test_the_proposed_command_names_the_inventory_in_use() -> None:
+    said = ended(Status.UNREACHABLE, {"msg": "ssh: connect to host 192.0.2.1 port 22: Connection refused"})
+    assert "ansible -i my.yml host1 -m ansible.builtin.ping" in explain(said, "-i my.yml").fix
+
+
 def test_our_own_modules_explain_themselves() -> None:
     own = {"code": "NFV-SRIOV-003", "what": "a guest holds VF 2", "why": "vm1 runs", "fix": "shut it down"}
     error = explain(ended(Status.FAILED, {"msg": "ignored", "nfvcap_error": own}))

@@ -177,3 +177,13 @@ def test_deprovision_of_an_untouched_host_does_nothing(nfvcap: Nfvcap) -> None:
     result = nfvcap("deprovision", "host1")
     assert code(result) == ExitCode.OK
     assert "nothing to change" in result.stdout
+
+
+def test_a_plan_that_cannot_be_written_is_said_before_anything_connects(nfvcap: Nfvcap, tmp_path: Path) -> None:
+    missing = nfvcap("plan", "host1", "-o", str(tmp_path / "none" / "plan.json"))
+    assert isinstance(missing.exception, NfvcapError)
+    assert (missing.exception.code, missing.exception.exit_code) == ("NFV-CLI-006", ExitCode.USAGE)
+    assert missing.stdout == ""
+    folder = nfvcap("plan", "host1", "-o", "/proc/version")
+    assert isinstance(folder.exception, NfvcapError)
+    assert folder.exception.code == "NFV-CLI-006"

@@ -31,7 +31,7 @@ def apply_plan(facts: Facts, plan: HostPlan, *, reboot: bool = True) -> Facts:
     _boot(now, plan, before_grub, reboot=reboot)
     _pages(now, plan, reboot=reboot)
     _ports(now, plan)
-    if plan.files["/etc/nfvcap/host.json"] is not None:
+    if plan.files["/etc/nfvcap/host.json"] is not None or any(change.role == "record" for change in plan.changes):
         now["files"][RECORD] = {"sha256": "", "mode": "0600", "content": plan.to_json()}
     return Facts.model_validate(now)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from machines import MachineSpec, NodeSpec, PortSpec, document, lab_spec
+from simulator import apply_plan
 
 from nfvcap.model.facts import Facts
 from nfvcap.model.intent import Intent
@@ -322,3 +323,13 @@ def test_families_have_their_packages() -> None:
     facts["os"]["version"] = "8.10"
     assert plan({"kvm": True}, facts).desired.kvm.services == ("libvirtd.socket",)
     assert plan({"kvm": False, "guests": {"a": {"vcpus": 1, "memory": "1G"}}}, facts).desired.kvm.packages == ()
+
+
+def test_a_host_for_guests_alone_keeps_its_plan_as_well() -> None:
+    """Even when packages and services are there already: whoever verifies needs to know that they shall be."""
+    facts = document(lab_spec())
+    done = apply_plan(Facts.model_validate(facts), plan({"kvm": True}, facts)).model_dump(by_alias=True)
+    assert plan({"kvm": True}, done).changes == ()
+    done["files"]["/var/lib/nfvcap/plan.json"] = None
+    assert [change.id for change in plan({"kvm": True}, done).changes] == ["record"]
+    assert plan({}, facts).changes == ()

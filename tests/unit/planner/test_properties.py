@@ -61,7 +61,9 @@ def differences(before: Facts, after: Facts) -> set[str]:
     """Ids of changes that must have been announced for this to have happened."""
     found = {f"file:{path}" for path in MANAGED if before.files[path] != after.files[path]}
     found = {{f"file:{GRUB}": "kernel-args", f"file:{IRQBALANCE}": "irqbalance"}.get(name, name) for name in found}
-    if before.cmdline != after.cmdline:
+    # What the user had configured before comes with any reboot: that is no change of ours.
+    by_itself = (before.cmdline.running, before.cmdline.configured)
+    if before.cmdline.configured != after.cmdline.configured or after.cmdline.running not in by_itself:
         found.add("kernel-args")
     for node, then in zip(before.nodes, after.nodes, strict=True):
         for page, later in zip(node.hugepages, then.hugepages, strict=True):

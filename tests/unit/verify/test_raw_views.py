@@ -55,6 +55,8 @@ def test_huge_page_arguments_are_read_as_the_kernel_reads_them(
 
 def test_cpu_lists_and_masks() -> None:
     assert cpu_set("managed_irq,domain,2-3,8") == {2, 3, 8}
+    with pytest.raises(ValueError, match="beyond any machine"):
+        cpu_set("0-99999999999")
     assert cpu_set("(null)") == cpu_set("") == frozenset()
     assert mask_set("00000001,0000000f") == {0, 1, 2, 3, 32}
     assert listing(frozenset({0, 1, 2, 8})) == "0-2,8" and listing(frozenset()) == "none"

@@ -112,3 +112,15 @@ def test_plan_file(tmp_path: Path) -> None:
     assert plans_from(path, ["host1"]) == {"host1": example.plan()}
     with pytest.raises(UsageError, match="no plan for host9"):
         plans_from(path, ["host1", "host9"])
+
+
+def test_a_host_of_which_nothing_is_wanted_needs_no_record_and_no_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw, lab = example.raw(), example.plan()
+    for path in ("/var/lib/nfvcap/plan.json", "/var/lib/nfvcap/ledger.json"):
+        del raw["files"][path]
+    nothing = lab.model_copy(update={"files": dict.fromkeys(lab.files), "desired": lab.desired.model_copy(
+        update={"kvm": lab.desired.kvm.model_copy(update={"packages": (), "services": ()})})})  # fmt: skip
+    for plan, verdict in ((nothing, "SKIP"), (lab, "FAIL")):
+        result = verify(monkeypatch, {"host1": Snapshot(raw)}, plans={"host1": plan})
+        found = {check.id: str(check.verdict) for check in result.hosts[0].checks}
+        assert (found["NFV-STATE-003"], found["NFV-STATE-005"]) == (verdict, verdict)
