@@ -287,3 +287,24 @@ def test_checks_that_hang_on_a_missing_thing_are_skipped_with_the_check_that_tel
     skipped = [check for check in judged(raw, example.plan()) if check.verdict is Verdict.SKIP]
     assert len(skipped) > 30
     assert all("NFV-STATE-052" in check.reason for check in skipped)
+
+
+def attached(index: int, **wanted: Any) -> Break:
+    def change(raw: Raw) -> None:
+        document = json.loads(raw["files"]["/var/lib/nfvcap/ledger.json"])
+        document["entries"][f"attach:{PF}:{index}"] = {
+            "kind": "attach", "state": "attached", "pf": PF, "index": index, "address": example.VFS[index],
+            "config": True, "wanted": wanted, "before": {},
+        }  # fmt: skip
+        raw["files"]["/var/lib/nfvcap/ledger.json"] = json.dumps(document)
+
+    return change
+
+
+def test_an_attached_vf_is_judged_by_its_attachment(judged) -> None:
+    raw = example.raw()
+    attached(0, mac="02:00:00:00:99:00", trust=False)(raw)
+    red = {check.id for check in judged(raw, example.plan()) if check.verdict in RED}
+    assert red == {"NFV-STATE-060", "NFV-STATE-063"}
+    vf(0, address="02:00:00:00:99:00", trust=False)(raw)
+    assert not [check for check in judged(raw, example.plan()) if check.verdict in RED]
