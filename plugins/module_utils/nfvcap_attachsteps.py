@@ -8,7 +8,7 @@ import hashlib
 from .nfvcap_attachment import words
 from .nfvcap_attachxml import address_words, device_xml, find, guest_address, usable_address
 from .nfvcap_failure import Failure
-from .nfvcap_guestsight import look
+from .nfvcap_guestsight import devices, look
 from .nfvcap_hypervisor import Guest
 from .nfvcap_ledger import DIRECTORY
 from .nfvcap_transaction import Work, register
@@ -89,6 +89,7 @@ class LiveStep:
         guest, entry = _present(work), work.entry
         planned = find(guest.config_xml(), entry["alias"]) if entry["config"] else None
         address = usable_address(guest.live_xml(), guest_address(planned)) if planned is not None else None
+        work.devices_before = devices(guest)
         guest.attach(device_xml(entry, address), live=True)
         if not has_live(guest, entry["alias"]):
             raise Failure(
@@ -135,11 +136,11 @@ class SightStep:
         device = find(guest.live_xml(), work.entry["alias"])
         work.found["guest_bus_address"] = address_words(guest_address(device)) if device is not None else None
         work.found["sight"] = None
-        sight = look(work.host, guest, work.entry["mac"], work.timeout_s)
+        sight = look(work.host, guest, work.entry["mac"], work.devices_before, work.timeout_s)
         if sight is None:
             work.notes.append(
-                f"nobody in {guest.name} could be asked whether it sees the device (no channel of nfvcap, no QEMU guest"
-                " agent); libvirt says that the hot plug succeeded"
+                f"nobody in {guest.name} could be asked whether it sees the device (no QEMU guest agent answers in it);"
+                " libvirt says that the hot plug succeeded"
             )
             return
         work.found["sight"] = sight

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""libvirt on this host, through its own Python binding; every refusal of it becomes a :class:`Failure`.
+"""Guests and their devices through libvirt; every refusal of it becomes a :class:`Failure`.
 
-The binding is a package of the host's distribution (python3-libvirt). It is imported when the first guest is looked
-for, so hosts without guests do without it.
+The connection is opened when the first guest is looked for, so hosts without guests do without libvirt.
 """
 
 from __future__ import annotations
@@ -11,10 +10,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .nfvcap_failure import Failure
+from .nfvcap_guestagent import GuestAgent
 from .nfvcap_host import Host
+from .nfvcap_libvirt import binding, connect
 
 T = TypeVar("T")
-URI = "qemu:///system"
 # How often a wait for an event looks at the clock.
 _TICK_MS = 200
 # A guest that was just starting may have missed the first request; asking again does no harm.
@@ -60,28 +60,10 @@ class Hypervisor:
     def _open(self) -> Any:
         if self._connection is not None:
             return self._connection
-        try:
-            import libvirt
-        except ImportError as error:
-            raise Failure(
-                "NFV-ATTACH-011",
-                "guests cannot be reached: this host lacks libvirt's Python binding",
-                str(error),
-                "install python3-libvirt on the host (a provisioned host with guests has it)",
-            ) from error
-        self._libvirt = libvirt
-        # libvirt prints errors that we tell ourselves.
-        libvirt.registerErrorHandler(lambda *_: None, None)
-        libvirt.virEventRegisterDefaultImpl()
-        try:
-            self._connection = libvirt.open(URI)
-        except libvirt.libvirtError as error:
-            raise Failure(
-                "NFV-ATTACH-011",
-                f"libvirt does not answer at {URI}",
-                str(error),
-                "`systemctl status libvirtd` (or virtqemud) on the host says why",
-            ) from error
+        self._libvirt = binding()
+        # Before the connection: events come only to connections that were opened after it.
+        self._libvirt.virEventRegisterDefaultImpl()
+        self._connection = connect()
         return self._connection
 
 
@@ -90,6 +72,7 @@ class Guest:
 
     def __init__(self, host: Host, libvirt: Any, connection: Any, domain: Any) -> None:
         self._host, self._libvirt, self._connection, self._domain = host, libvirt, connection, domain
+        self.agent = GuestAgent(domain)
         self.name: str = domain.name()
         self.uuid: str = domain.UUIDString()
 
@@ -197,15 +180,6 @@ class Guest:
             pending = "unplug" in str(error).lower()
             if error.get_error_code() not in known and not pending:
                 raise refused(f"guest {self.name}: libvirt does not take the VF from it", error) from error
-
-    def agent_interfaces(self) -> list[dict[str, str]] | None:
-        """Name and MAC address of the guest's interfaces, told by the QEMU guest agent in it; None without one."""
-        source = self._libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT
-        try:
-            found = self._domain.interfaceAddresses(source, 0)
-        except self._libvirt.libvirtError:
-            return None
-        return [{"name": name, "mac": str(about.get("hwaddr") or "")} for name, about in found.items()]
 
     def _flag(self, live: bool) -> int:
         return int(self._libvirt.VIR_DOMAIN_AFFECT_LIVE if live else self._libvirt.VIR_DOMAIN_AFFECT_CONFIG)

@@ -27,6 +27,7 @@ class Work:
         entry: the ledger's entry, as it is on disk.
         notes: for people: what could not be made exact, what was found on the way.
         found: results for the caller, such as the device's name in the guest.
+        devices_before: what the guest had before the hot plug, by its own word; None: it could not be asked.
         timeout_s: how long a guest may take to see, or to release, the device.
     """
 
@@ -34,6 +35,7 @@ class Work:
         self.host, self.ledger, self.name, self.hypervisor = host, ledger, name, hypervisor
         self.timeout_s = timeout_s
         self.force = False
+        self.devices_before: list[str] | None = None
         self.notes: list[str] = []
         self.found: dict[str, Any] = {}
 

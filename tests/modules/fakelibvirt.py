@@ -7,6 +7,8 @@ and restores those two only. Faults are asked for by name.
 
 from __future__ import annotations
 
+import base64
+import json
 import sys
 import types
 from collections.abc import Callable
@@ -38,15 +40,16 @@ class FakeLibvirt:
     Attributes:
         faults: (operation, "live" or "config") → what is raised; operations are attach, detach, define.
         silent: the guest does not answer to a request to release a device.
-        agent: interfaces that the guest agent tells besides the attached ones; None: no agent.
+        agent: a guest agent answers.
         blind: the guest does not see what is attached.
+        netless: the guest's driver for what is attached makes no interface.
     """
 
     def __init__(self, card: FakeCard) -> None:
         self.card, self.host = card, card.host
         self.faults: dict[tuple[str, str], str] = {}
-        self.silent = self.refuses = self.blind = False
-        self.agent: dict[str, Any] | None = {"lo": {"hwaddr": "00:00:00:00:00:00"}}
+        self.silent = self.refuses = self.blind = self.netless = False
+        self.agent = True
         self.callbacks: dict[int, tuple[int, Callable[..., None]]] = {}
         self.pending: list[str] = []
         self.open_connections = 0
@@ -58,13 +61,16 @@ class FakeLibvirt:
             "VIR_ERR_OPERATION_INVALID": 55, "VIR_DOMAIN_PAUSED": 3, "VIR_DOMAIN_XML_INACTIVE": 2,
             "VIR_DOMAIN_XML_SECURE": 1, "VIR_DOMAIN_AFFECT_LIVE": LIVE, "VIR_DOMAIN_AFFECT_CONFIG": CONFIG,
             "VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED": REMOVED, "VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED": REMOVAL_FAILED,
-            "VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT": 1, "registerErrorHandler": lambda *_: None,
+            "VIR_ERR_INTERNAL_ERROR": 1, "registerErrorHandler": lambda *_: None,
             "virEventRegisterDefaultImpl": lambda: None, "virEventAddTimeout": lambda *_: 1,
             "virEventRemoveTimeout": lambda _: None, "virEventRunDefaultImpl": self._run_events, "open": self._open,
         }  # fmt: skip
         for name, value in names.items():
             setattr(module, name, value)
+        qemu = types.ModuleType("libvirt_qemu")
+        qemu.qemuAgentCommand = self._agent  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "libvirt", module)
+        monkeypatch.setitem(sys.modules, "libvirt_qemu", qemu)
         return self
 
     def define(self, name: str = "vm1", *, running: bool = True, ports: int = 4, uuid: str = UUID) -> None:
@@ -134,6 +140,29 @@ class FakeLibvirt:
             for wanted, callback in list(self.callbacks.values()):
                 if wanted == event:
                     callback(self, domain, alias, None)
+
+    def _agent(self, domain: Domain, words: str, timeout_s: int, flags: int) -> str:
+        """The agent in a guest: its answers to the questions that are asked of it."""
+        asked = json.loads(words)
+        if not self.agent:
+            raise LibvirtError("Guest agent is not responding: QEMU guest agent is not connected", 86)
+        answers = {
+            "guest-ping": lambda: {},
+            "guest-network-get-interfaces": lambda: [
+                {"name": name, "hardware-address": mac} for name, mac, _ in domain.seen(interfaces=True)
+            ],
+            "guest-exec": lambda: {"pid": 1 if "class/net" in asked["arguments"]["arg"][-1] else 2},
+            "guest-exec-status": lambda: {"exited": True, "exitcode": 0, "out-data": self._listed(domain, asked)},
+        }
+        return json.dumps({"return": answers[asked["execute"]]()})
+
+    @staticmethod
+    def _listed(domain: Domain, asked: dict[str, Any]) -> str:
+        if asked["arguments"]["pid"] == 1:
+            lines = [f"{name} {address}" for name, _, address in domain.seen(interfaces=True)]
+        else:
+            lines = [f"{address} igbvf" for _, _, address in domain.seen(interfaces=False)]
+        return base64.b64encode("\n".join(lines).encode()).decode()
 
     # What it does to VFs.
 
@@ -246,14 +275,20 @@ class Domain:
         if not self.libvirt.silent:
             self.libvirt.pending.append(f"{self._name} {alias}")
 
+    def seen(self, *, interfaces: bool) -> list[tuple[str, str, str]]:
+        """Name, MAC address and PCI address of each network device, as the guest sees them."""
+        found = []
+        for number, device in enumerate(self.tree(LIVE).findall("devices/interface")):
+            ours = device.get("type") == "hostdev"
+            if ours and (self.libvirt.blind or (interfaces and self.libvirt.netless)):
+                continue
+            mac, at = device.find("mac"), device.find("address")
+            assert mac is not None and at is not None
+            found.append((f"eth{number}", str(mac.get("address")), f"0000:{int(at.get('bus', '0'), 0):02x}:00.0"))
+        return found
+
     def destroy(self) -> None:
         self.libvirt.stop(self._name)
-
-    def interfaceAddresses(self, source: int, flags: int) -> dict[str, Any]:
-        if self.libvirt.agent is None:
-            raise LibvirtError("Guest agent is not responding: QEMU guest agent is not connected")
-        seen = [] if self.libvirt.blind else self.tree(LIVE).findall("devices/interface/mac")
-        return {**self.libvirt.agent, **{f"eth{at}": {"hwaddr": mac.get("address")} for at, mac in enumerate(seen)}}
 
     def remove(self, flags: int, alias: str) -> None:
         tree = self.tree(flags)

@@ -73,7 +73,9 @@ def test_there_and_back(bench: Bench) -> None:
     # libvirt has put the priority of the VLAN to 0; it was set again.
     assert bench.card.vfs[1]["vlan_list"] == [{"vlan": 100, "qos": 3}] and bench.card.vfs[1]["trust"] is True
     attached = outcome.extra["nfvcap_attached"]
-    assert attached["sight"] == {"channel": "QEMU guest agent", "name": "eth1", "address": None}
+    assert attached["sight"] == {
+        "channel": "QEMU guest agent", "name": "eth1", "address": "0000:02:00.0", "driver": None,
+    }  # fmt: skip
     assert attached["guest_bus_address"] == "0000:02:00.0"
     assert Ledger(bench.host).entry(f"attach:{bench.card.address}:1")["state"] == "attached"  # type: ignore[index]
     bench.detach()
@@ -164,9 +166,15 @@ def test_guest_that_does_not_see_the_device_does_not_get_it(bench: Bench) -> Non
 
 
 def test_guest_without_any_channel_is_said_to_be_unconfirmed(bench: Bench) -> None:
-    bench.virt.agent = None
+    bench.virt.agent = False
     outcome = bench.attach()
     assert outcome.extra["nfvcap_attached"]["sight"] is None and "nobody in vm1" in outcome.notes[0]
+
+
+def test_device_whose_driver_in_the_guest_makes_no_interface(bench: Bench) -> None:
+    bench.virt.netless = True
+    sight = bench.attach().extra["nfvcap_attached"]["sight"]
+    assert (sight["name"], sight["address"], sight["driver"]) == (None, "0000:02:00.0", "igbvf")
 
 
 def test_guest_that_does_not_answer_keeps_its_vf_wholly(bench: Bench) -> None:
