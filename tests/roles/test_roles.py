@@ -164,3 +164,21 @@ def test_a_plan_of_another_schema_or_host_is_refused_before_anything_connects(to
         plan.write_text(json.dumps(document))
         code, said = play(top, plan)
         assert code == 2 and "No plan of schema nfvcap/plan/1 for host1" in said and "UNREACHABLE" not in said
+
+
+@pytest.mark.parametrize("stage", ["boot", "runtime"])
+@pytest.mark.parametrize("changes", [[], [{"id": "kernel-args", "role": "kernel_args"}]], ids=["settled", "changing"])
+def test_the_host_keeps_the_plan_of_its_last_change_whatever_the_stage(
+    top: Path, tmp_path: Path, stage: str, changes: list[dict[str, str]]
+) -> None:
+    """A change of kernel arguments alone ends with the boot stage: the copy would speak of the old ones for ever."""
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({
+        "nfvcap_plan_schema": "nfvcap/plan/1", "nfvcap_plan": {"host1": {"changes": changes}},
+        "nfvcap_stages": [stage], "nfvcap_roles": {"host1": []}, "ansible_connection": "local", "ansible_become": False,
+        "ansible_python_interpreter": sys.executable,
+    }))  # fmt: skip
+    code, said = play(top, plan, "--check", "--diff")
+    assert code == 0, said
+    assert ("changed: [host1]" in said) == bool(changes), said
+    assert ('+  "nfvcap_plan_schema": "nfvcap/plan/1"' in said) == bool(changes), said
