@@ -66,6 +66,11 @@ def resolve(monitor: str, sources: str, facts: Facts) -> Resolved:
         UsageError: NFV-MIRROR-002 a monitor would watch itself, -020 nobody of that name, -021 not on one PF, -022
             which of several VFs; NFV-ATTACH-003 no such VF or port.
     """
+    return resolve_for(monitor, _spots(monitor, facts), sources, facts)
+
+
+def resolve_for(monitor: str, ends: list[Spot], sources: str, facts: Facts) -> Resolved:
+    """As :func:`resolve`, for a monitor whose possible places are known."""
     named = [word.strip() for word in sources.split(",") if word.strip()]
     if not named:
         raise UsageError("NFV-MIRROR-020", "nobody is watched", f"{sources!r} names nobody", f"name {_EXAMPLES}")
@@ -75,7 +80,6 @@ def resolve(monitor: str, sources: str, facts: Facts) -> Resolved:
             "NFV-MIRROR-020", f"{whole[0]} already covers the others", "", f"name {whole[0]} alone, or single guests"
         )
     candidates = [_spots(word, facts) for word in named if word not in _WHOLE]
-    ends = _spots(monitor, facts)
     pf = _common_pf(monitor, ends, named, candidates)
     end = _one(monitor, ends, pf)
     watched = [Spot(pf, word, word) for word in whole]
@@ -89,6 +93,14 @@ def resolve(monitor: str, sources: str, facts: Facts) -> Resolved:
                 "watch another guest",
             )  # fmt: skip
     return Resolved(pf, end, tuple(dict.fromkeys(watched)))
+
+
+def port_of(sources: str, facts: Facts) -> str:
+    """PCI address of the PF that all the watched have a VF on; "" when that is not a single one."""
+    words = [word.strip() for word in sources.split(",") if word.strip()]
+    found = [{spot.pf for spot in _spots(word, facts)} for word in words if word not in _WHOLE]
+    common = set.intersection(*found) - {""} if found else set()
+    return common.pop() if len(common) == 1 else ""
 
 
 def _spots(word: str, facts: Facts) -> list[Spot]:

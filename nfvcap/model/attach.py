@@ -29,6 +29,17 @@ class VfAttributes(Model):
     link_state: Literal["auto", "enable", "disable"] | None = None
 
 
+class MirrorWish(Model):
+    """Copies of other guests' frames, as the module nfvcap_mirror takes them."""
+
+    sources: tuple[dict[str, Any], ...]
+    direction: Literal["", "in", "out", "both"]
+    backend: str
+    may_registers: bool
+    may_promisc: bool
+    for_s: int  # 0: until the VF is detached
+
+
 class AttachStep(Model):
     """One change; ``id`` is the one that the module reports."""
 
@@ -52,6 +63,7 @@ class Attachment(Model):
     guest_node: int | None
     mac: str
     attributes: VfAttributes
+    mirror: MirrorWish | None = None  # copies of others' frames that the guest gets
     live: bool  # plug it into the running guest
     config: bool  # have it in the guest's definition
     by: str  # user@controller

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .nfvcap_attachment import KIND, alias_of, entries, entry_id, words
+from .nfvcap_attachmirror import request_of
 from .nfvcap_attachrefuse import refuse_attach
 from .nfvcap_attachsettle import settle
 from .nfvcap_attachsteps import has_live
@@ -14,6 +15,7 @@ from .nfvcap_failure import Failure
 from .nfvcap_host import Host
 from .nfvcap_hypervisor import Hypervisor
 from .nfvcap_ledger import Ledger
+from .nfvcap_mirror import add_rule
 from .nfvcap_outcome import Outcome
 from .nfvcap_sriov import read_pfs
 from .nfvcap_transaction import Work, begin, resume, run, unwind
@@ -35,8 +37,7 @@ class Request:
     config: bool
     by: str
     timeout_s: float
-    more_steps: tuple[str, ...] = ()
-    more: dict[str, Any] | None = None  # keys for the entry that those steps read
+    mirror: dict[str, Any] | None = None  # copies of others' frames that the guest gets
 
 
 def attach(host: Host, request: Request, outcome: Outcome, check: bool) -> None:
@@ -53,6 +54,9 @@ def attach(host: Host, request: Request, outcome: Outcome, check: bool) -> None:
         vf = refuse_attach(host, nics, hypervisor, request)
         entry = _entry(request, vf)
         _foretell(entry, vf, outcome)
+        if entry.get("mirror"):
+            # Asked before anything is touched: what no mechanism does is refused here.
+            add_rule(host, request_of(entry), outcome, True)
         if check:
             return
         before = {key: vf[key] for key in ("address", *ATTRIBUTES, "driver", "driver_override")}
@@ -75,7 +79,7 @@ def _entry(request: Request, vf: dict[str, Any]) -> dict[str, Any]:
     wanted = {name: value for name, value in request.wanted.items() if value is not None}
     steps = ["vf", *(["config"] if request.config else []), *(["live", "sight"] if request.live else [])]
     return {
-        **(request.more or {}),
+        **({"mirror": request.mirror} if request.mirror else {}),
         "pf": request.pf,
         "index": request.index,
         "address": vf["address"],
@@ -86,7 +90,8 @@ def _entry(request: Request, vf: dict[str, Any]) -> dict[str, Any]:
         "live": request.live,
         "config": request.config,
         "by": request.by,
-        "steps": [*steps, *request.more_steps],
+        # The last: what the guest sees of its own device comes before what it sees of others.
+        "steps": [*steps, "mirror"],
     }
 
 

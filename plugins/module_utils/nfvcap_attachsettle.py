@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from . import nfvcap_attachsteps  # noqa: F401 - registers the steps
+from . import nfvcap_attachmirror, nfvcap_attachsteps  # noqa: F401 - they register the steps
 from .nfvcap_attachment import ATTACHED, ATTACHING, entries, words
 from .nfvcap_failure import Failure
 from .nfvcap_guests import devices_of_guests

@@ -116,24 +116,28 @@ def _check_vfs(host: Host, request: Request) -> None:
             )  # fmt: skip
 
 
-def add_rule(host: Host, request: Request, outcome: Outcome, check: bool, *, who: str = "", for_s: int = 0) -> None:
+def add_rule(
+    host: Host, request: Request, outcome: Outcome, check: bool, *,
+    who: str = "", for_s: int = 0, ledger: Ledger | None = None,
+) -> None:  # fmt: skip
     """Set a rule, or find that it stands; ``outcome.extra`` gets the offer, the refusals and the rule.
 
     Args:
         who: who asks for it, for ledger and journal.
         for_s: seconds after which it ends by itself, by the host's clock; 0: never.
+        ledger: that of the caller, when it goes on writing it.
 
     Raises:
         Failure: see :func:`choose`; NFV-MIRROR-005 the journal is not there; NFV-MIRROR-011 it did not come to stand,
             and nothing is left of it.
     """
-    ledger = Ledger(host)
+    ledger = Ledger(host) if ledger is None else ledger
     others = rules_of(ledger)
     now = datetime.datetime.now(datetime.timezone.utc)
     until = (now + datetime.timedelta(seconds=for_s)).strftime(_STAMP) if for_s else ""
     equal = next((rule for rule in others if _is_same(rule, request)), None)
     if equal is not None:
-        _renew(host, equal, until, outcome, check)
+        _renew(host, ledger, replace(equal, until=until), outcome, check=check)
         return
     offer, refusals = choose(host, request, others)
     rule = Rule(
@@ -144,12 +148,29 @@ def add_rule(host: Host, request: Request, outcome: Outcome, check: bool, *, who
     outcome.extra.update(offer=_shown(offer), refusals=[vars(one) for one in refusals], rule=rule.as_dict())
     if check:
         return
-    if not journal(host, f"{rule.rule_id}: {who or 'somebody'} adds: {rule.words()}", **_fields(rule, "add")):
+    outcome.begun = True
+    _stand(host, ledger, rule)
+
+
+def set_again(host: Host, ledger: Ledger, rule: Rule) -> None:
+    """A rule that stood before, perhaps with fewer sources: under its id, with its end, by its mechanism.
+
+    Raises:
+        Failure: as :func:`add_rule`.
+    """
+    request = Request(rule.pf, rule.monitor, rule.sources, rule.direction, rule.backend, True, True)
+    offer, _ = choose(host, request, rules_of(ledger))
+    _stand(host, ledger, replace(rule, detail=offer.detail))
+
+
+def _stand(host: Host, ledger: Ledger, rule: Rule) -> None:
+    """Journal, ledger, then the rule itself; nothing is left when it does not come to stand."""
+    line = f"{rule.rule_id}: {rule.who or 'somebody'} adds: {rule.words()}"
+    if not journal(host, line, **_fields(rule, "add")):
         raise Failure(
             "NFV-MIRROR-005", "the host's journal takes no lines, so nothing is copied",
             "whoever copies other people's frames leaves a trace", "see `systemctl status systemd-journald`",
         )  # fmt: skip
-    outcome.begun = True
     ledger.record(f"{KIND}:{rule.rule_id}", KIND, None, rule=rule.as_dict())
     try:
         _set(host, rule)
@@ -170,20 +191,21 @@ def _key(place: Place) -> tuple[Any, ...]:
     return (place.kind, place.index, place.interface, place.guest, place.mac)
 
 
-def _renew(host: Host, rule: Rule, until: str, outcome: Outcome, check: bool) -> None:
+def _renew(host: Host, ledger: Ledger, rule: Rule, outcome: Outcome, *, check: bool) -> None:
     """A rule that is asked for again: it is mended if need be, and ends when the last request says."""
     lost = backend(rule.backend).lacking(host, rule)
-    outcome.extra.update(rule=replace(rule, until=until).as_dict(), refusals=[], offer=None)
+    former = rule_from((ledger.entry(f"{KIND}:{rule.rule_id}") or {})["rule"]).until
+    outcome.extra.update(rule=rule.as_dict(), refusals=[], offer=None)
     if lost:
         outcome.add(f"{KIND}:{rule.rule_id}", "; ".join(lost), rule.words())
-    if until != rule.until:
-        outcome.add(f"{KIND}:{rule.rule_id}:until", rule.until or "for ever", until or "for ever")
+    if rule.until != former:
+        outcome.add(f"{KIND}:{rule.rule_id}:until", former or "for ever", rule.until or "for ever")
     if check or not outcome.changes:
         return
     outcome.begun = True
-    if until != rule.until:
-        Ledger(host).note(f"{KIND}:{rule.rule_id}", "rule", replace(rule, until=until).as_dict())
-        journal(host, f"{rule.rule_id}: ends {until or 'never'}: {rule.words()}", **_fields(rule, "renew"))
+    if rule.until != former:
+        ledger.note(f"{KIND}:{rule.rule_id}", "rule", rule.as_dict())
+        journal(host, f"{rule.rule_id}: ends {rule.until or 'never'}: {rule.words()}", **_fields(rule, "renew"))
     if lost:
         _set(host, rule)
 

@@ -51,9 +51,10 @@ def _offer(port: Port, request: Request) -> Offer | Refusal:
             NAME, f"{source} has no administrative address: its guest chose one that the host does not know",
             f"give vf {source.index} a mac in the inventory",
         )  # fmt: skip
-    if (watched.get("vlan") or 0) != (own.get("vlan") or 0):
+    vlan = own.get("vlan") if request.monitor_vlan is None else request.monitor_vlan
+    if (watched.get("vlan") or 0) != (vlan or 0):
         return Refusal(
-            NAME, f"{source} is in VLAN {watched.get('vlan') or 0}, {monitor} in VLAN {own.get('vlan') or 0}, and the "
+            NAME, f"{source} is in VLAN {watched.get('vlan') or 0}, {monitor} in VLAN {vlan or 0}, and the "
             "card filters by both", f"put {monitor} into the same VLAN",
         )  # fmt: skip
     return Offer(

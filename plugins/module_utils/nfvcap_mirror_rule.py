@@ -58,6 +58,7 @@ class Request:
         direction: ``in`` (delivered to the sources), ``out`` (sent by them), ``both``; "": as far as the card can.
         backend: only this one; "": the first that can.
         may_registers, may_promisc: consent to what needs one.
+        monitor_vlan: VLAN that the monitor's VF is about to get; None: it keeps what it has.
     """
 
     pf: str
@@ -67,6 +68,7 @@ class Request:
     backend: str = ""
     may_registers: bool = False
     may_promisc: bool = False
+    monitor_vlan: int | None = None
 
     def wants(self, direction: str) -> bool:
         """Whether this way is asked for; "as far as possible" asks for either."""

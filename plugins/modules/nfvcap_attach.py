@@ -45,6 +45,20 @@ options:
       min_tx_rate_mbps: {description: Guaranteed rate in Mbit/s (0 for none)., type: int}
       max_tx_rate_mbps: {description: Limit in Mbit/s (0 for none)., type: int}
       link_state: {description: Link state shown to the VF., type: str, choices: [auto, enable, disable]}
+  mirror:
+    description: Copies of other guests' frames that the guest gets, removed again at detach (attached).
+    type: dict
+    suboptions:
+      sources:
+        description: Places as C(nfvcap_mirror) knows them.
+        type: list
+        elements: dict
+        required: true
+      direction: {description: Seen from the watched guest; empty for as far as the card can., type: str, default: ""}
+      backend: {description: Only this mechanism; empty for the first that can., type: str, default: ""}
+      may_registers: {description: Consent to writing registers of the NIC., type: bool, default: false}
+      may_promisc: {description: Consent to a trusted promiscuous VF., type: bool, default: false}
+      for_s: {description: Seconds after which the rule ends by itself; 0 for never., type: int, default: 0}
   live: {description: Plug it into the running guest., type: bool, default: true}
   config: {description: Have it in the guest's definition as well., type: bool, default: true}
   force: {description: Power off a guest that does not release its VF (detached)., type: bool, default: false}
@@ -84,6 +98,14 @@ _ATTRIBUTES = {
     "max_tx_rate_mbps": {"type": "int"},
     "link_state": {"type": "str", "choices": ["auto", "enable", "disable"]},
 }
+_MIRROR = {
+    "sources": {"type": "list", "elements": "dict", "required": True},
+    "direction": {"type": "str", "default": ""},
+    "backend": {"type": "str", "default": ""},
+    "may_registers": {"type": "bool", "default": False},
+    "may_promisc": {"type": "bool", "default": False},
+    "for_s": {"type": "int", "default": 0},
+}
 SPEC = {
     "state": {"type": "str", "choices": ["attached", "detached"], "default": "attached"},
     "guest": {"type": "str", "required": True},
@@ -94,6 +116,7 @@ SPEC = {
     "vf": {"type": "str", "default": ""},
     "mac": {"type": "str", "default": ""},
     "attributes": {"type": "dict", "default": {}, "options": _ATTRIBUTES},
+    "mirror": {"type": "dict", "options": _MIRROR},
     "live": {"type": "bool", "default": True},
     "config": {"type": "bool", "default": True},
     "force": {"type": "bool", "default": False},
@@ -122,7 +145,8 @@ def main() -> None:
             return
         same = ("guest", "uuid", "pf", "index", "address", "mac", "live", "config", "by", "timeout_s")
         wanted = {name: value for name, value in (params["attributes"] or {}).items() if value is not None}
-        attach(host, Request(**{key: params[key] for key in same}, wanted=wanted), outcome, check)
+        request = Request(**{key: params[key] for key in same}, wanted=wanted, mirror=params["mirror"])
+        attach(host, request, outcome, check)
 
     verb = "attach to" if params["state"] == "attached" else "detach from"
     holder = f"{verb} {params['guest']}" + (f" by {params['by']}" if params["by"] else "")
