@@ -28,6 +28,7 @@ EXIT_CODES = {
 }
 FILES = {
     "$NFVCAP_INVENTORY": "inventory to use when -i is not given; several are separated by colons",
+    "$NFVCAP_DATABASE": "database of results, as an SQLAlchemy URL; default: results.sqlite in the state directory",
     "$NO_COLOR": "no colour and no redrawing, whatever the terminal can do",
     "$XDG_STATE_HOME/nfvcap/runs/": "logs, events and plans of the last runs (default ~/.local/state)",
     "$XDG_CACHE_HOME/nfvcap/": "images and labs; may be deleted at any time (default ~/.cache)",

@@ -65,7 +65,7 @@ def verify(
             f"nfvcap verify {' '.join(hosts)} --state-only, or nfvcap verify localhost --engine vdev",
         )  # fmt: skip
     write_reports(result, files, strict)
-    _show(result, fmt, strict=strict, verbose=verbose)
+    show(result, fmt, strict=strict, verbose=verbose)
     from nfvcap.report.tally import exit_code
 
     interrupted = any(m.partial == "interrupted" for host in result.hosts for m in host.measurements)
@@ -113,7 +113,7 @@ def write_reports(result: Result, files: dict[str, Path | None], strict: bool) -
             raise _cannot_write(form, path, str(error)) from error
 
 
-def _show(result: Result, fmt: str, *, strict: bool, verbose: bool) -> None:
+def show(result: Result, fmt: str, *, strict: bool, verbose: bool) -> None:
     if fmt == "json":
         emit(result.to_json().rstrip())
     elif fmt == "jsonl":

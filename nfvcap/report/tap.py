@@ -28,7 +28,11 @@ def _diagnostic(check: Check) -> list[str]:
     """YAML block; a JSON string is a YAML string."""
     fields = {"verdict": str(check.verdict), "found": check.found, "wanted": check.wanted}
     fields |= {"reason": check.reason, "fix": check.fix}
-    return ["  ---", *(f"  {key}: {json.dumps(value)}" for key, value in fields.items() if value), "  ..."]
+    return [
+        "  ---",
+        *(f"  {key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items() if value),
+        "  ...",
+    ]
 
 
 def _plain(text: str) -> str:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from nfvcap.model.verdict import Verdict
@@ -84,19 +84,18 @@ def loss_upper_95(lost: int, sent: int) -> float:
     if lost > 1000:
         p = lost / sent
         return min(1.0, p + 1.6448536269514722 * math.sqrt(p * (1 - p) / sent) + 1.35 / sent)
+    # ln of the number of ways to lose i of them; the same for every p that is tried.
+    ways = [math.lgamma(sent + 1) - math.lgamma(i + 1) - math.lgamma(sent - i + 1) for i in range(lost + 1)]
     low, high = lost / sent, 1.0
-    for _ in range(100):
+    for _ in range(50):
         middle = (low + high) / 2
-        low, high = (middle, high) if _binomial_cdf(lost, sent, middle) > 0.05 else (low, middle)
+        low, high = (middle, high) if _at_most(ways, sent, middle) > 0.05 else (low, middle)
     return high
 
 
-def _binomial_cdf(k: int, n: int, p: float) -> float:
-    if p >= 1.0:
-        return 1.0 if k >= n else 0.0
-    logs = [
-        math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * math.log(p) + (n - i) * math.log1p(-p)
-        for i in range(k + 1)
-    ]
+def _at_most(ways: Sequence[float], n: int, p: float) -> float:
+    """Probability that no more than ``len(ways) - 1`` of n are lost, each with probability p."""
+    lost, kept = math.log(p), math.log1p(-p)
+    logs = [way + i * lost + (n - i) * kept for i, way in enumerate(ways)]
     top = max(logs)
     return math.exp(top + math.log(sum(math.exp(value - top) for value in logs)))

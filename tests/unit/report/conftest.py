@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from nfvcap.errors import ExitCode
 from nfvcap.model.result import Check, HostResult, Result, Verdict
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "verify" / "packets")]
 
 
 def check(number: str, verdict: Verdict, subject: str = "", **words: str) -> Check:

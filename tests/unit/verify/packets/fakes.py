@@ -80,6 +80,7 @@ class FakePoint:
     blind: bool = False
     overcounts: int = 0
     captured: Captured | None = None
+    lost: int = 0  # in the trial that is going on
 
     @contextmanager
     def capturing(self) -> Iterator[FakePoint]:
@@ -91,15 +92,11 @@ class FakePoint:
     def received(self) -> int:
         return 0
 
-    @property
-    def lost(self) -> int:
+    def finish(self) -> Captured:
         order = self.source.orders[-1]
         # The proof of the path is sent slowly, and arrives unless everything is dead.
-        if order.packets <= 100:
-            return 100 if self.loses is dead else 0
-        return self.loses(order.rate_pps or 0, self.source.really)
-
-    def finish(self) -> Captured:
+        is_proof = order.packets <= 100 and self.loses is not dead
+        self.lost = 0 if is_proof else self.loses(order.rate_pps or 0, self.source.really)
         there = self.source.really - self.lost
         missed = None if self.blind else self.lost + self.overcounts
         return self.captured or Captured(driver=self.driver, received=there, stored=there, nic_missed=missed)

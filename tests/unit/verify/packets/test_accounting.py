@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nfvcap.errors import UsageError
@@ -54,6 +54,7 @@ def test_zero_of_n_lost_supports_three_over_n() -> None:
     assert loss_upper_95(5, 5) == loss_upper_95(0, 0) == 1.0
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**10), st.data())
 def test_the_bound_is_above_what_was_seen(sent: int, data: st.DataObject) -> None:
     lost = data.draw(st.integers(0, min(sent, 5000)))

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the page shows of a measurement: the facts on top, the trial to look at, the pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from nfvcap.model.cpulist import parse_cpulist
+from nfvcap.model.measurement import Goal, Measurement, Trial
+from nfvcap.model.result import HostResult
+from nfvcap.report.measured import load_of
+from nfvcap.report.numbers import integer, mpps, percent, seconds
+from nfvcap.report.packets_table import worst_of
+from nfvcap.report.svg.rates import captured_picture, loss_picture
+from nfvcap.report.svg.timeline import timeline_picture
+
+
+@dataclass(frozen=True)
+class Fact:
+    name: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Core:
+    number: int
+    role: str
+    title: str
+
+
+@dataclass(frozen=True)
+class View:
+    """A measurement, ready to be put into the page."""
+
+    measurement: Measurement
+    facts: tuple[Fact, ...]
+    trial: Trial | None
+    why: str
+    share: str
+    captured: Markup
+    loss: Markup
+    timeline: Markup
+
+    def of_line(self, goal: Goal) -> str:
+        calibration = self.measurement.calibration
+        return percent(goal.lower_pps or 0, calibration.line_pps, 1) if calibration else "–"
+
+    @staticmethod
+    def captured_share(trial: Trial) -> str:
+        return percent(trial.recounted, trial.sent)
+
+
+def view(m: Measurement) -> View:
+    """Choose and draw."""
+    load = load_of(m)
+    trial = worst_of(load) or next(iter(m.trials[::-1]), None)
+    several = len({t.intended_pps for t in load}) > 1
+    return View(
+        measurement=m, facts=tuple(_facts(m, load)), trial=trial, why=_why(trial),
+        share=percent(trial.recounted, trial.sent) if trial else "",
+        captured=captured_picture(m) if several else Markup(), loss=loss_picture(m) if several else Markup(),
+        timeline=timeline_picture(trial) if trial else Markup(),
+    )  # fmt: skip
+
+
+def _why(trial: Trial | None) -> str:
+    if trial is None:
+        return ""
+    if trial.phase == "path proof":
+        return "the proof of the path"
+    return "the slowest one that lost packets" if trial.lost else "the fastest one"
+
+
+def _facts(m: Measurement, load: list[Trial]) -> Iterator[Fact]:
+    line = m.calibration.line_pps if m.calibration else 0
+    if m.goals:
+        goal = m.goals[0]
+        at_least = "≥ " if goal.upper_pps is None and goal.lower_pps is not None else ""
+        value = "none" if goal.lower_pps is None else at_least + mpps(goal.lower_pps)
+        yield Fact("no-drop rate", value, f"{percent(goal.lower_pps or 0, line, 1)} of the line rate")
+    if load:
+        fastest = max(trial.intended_pps for trial in load)
+        top = [trial for trial in load if trial.intended_pps == fastest]
+        sent, lost = sum(trial.sent for trial in top), sum(trial.lost for trial in top)
+        yield Fact(
+            f"lost at {mpps(fastest)}", integer(lost), f"of {integer(sent)}: {percent(sent - lost, sent)} captured"
+        )
+        clean = [trial for trial in load if not trial.lost]
+        best = min((trial.loss_upper_95 for trial in clean), default=None)
+        if best is not None:
+            yield Fact("loss is below", f"{best:.1e}", "95 % bound of the largest trial without loss")
+    if m.calibration is not None:
+        yield Fact("source alone", mpps(m.calibration.ceiling_pps), f"line rate {mpps(line)} at {_gbit(m)}")
+    yield Fact("took", seconds(m.took_s), f"{len(m.trials)} trials" + ("; partial" if m.partial else ""))
+
+
+def _gbit(m: Measurement) -> str:
+    mbps = m.calibration.link_mbps if m.calibration else 0
+    return f"{mbps / 1000:g} Gb/s"
+
+
+def cores(host: HostResult) -> dict[int, list[Core]]:
+    """CPUs of each node, with what was placed on them."""
+    environment: dict[str, Any] = host.environment
+    placement = str(environment.get("placement", ""))
+    placed = {int(cpu): "gen" for cpu in re.findall(r"generator on CPU (\d+)", placement)}
+    placed |= {int(cpu): "cap" for cpu in re.findall(r"capture on CPU (\d+)", placement)}
+    isolated = set(parse_cpulist(environment["isolated_cpus"])) if environment.get("isolated_cpus") else set()
+    words = {"gen": "generator", "cap": "capture"}
+    made = {}
+    for node in environment["nodes"]:
+        made[node["node"]] = [
+            Core(cpu, placed.get(cpu, "isolated" if cpu in isolated else ""),
+                 words.get(placed.get(cpu, ""), "isolated" if cpu in isolated else "housekeeping"))
+            for cpu in parse_cpulist(node["cpus"])
+        ]  # fmt: skip
+    return made

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A measurement in every form, held against golden files: `NFVCAP_UPDATE_GOLDEN=1 pytest` writes them anew."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jsonschema
+import pytest
+from measured_example import made
+
+from nfvcap.model.result import Result
+from nfvcap.model.schema import DIRECTORY
+from nfvcap.report import html, jsonl, junit, prometheus, table, tap
+from nfvcap.verify.packets.checks import checks
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="module")
+def searched() -> Result:
+    return made("search", 9_400_000)
+
+
+@pytest.fixture(scope="module")
+def lossy() -> Result:
+    return made("line", 14_000_000)
+
+
+def golden(name: str, text: str) -> None:
+    kept = GOLDEN / name
+    if os.environ.get("NFVCAP_UPDATE_GOLDEN"):
+        GOLDEN.mkdir(exist_ok=True)
+        kept.write_text(text, encoding="utf-8")
+    assert text == kept.read_text(encoding="utf-8"), f"{name} has changed; NFVCAP_UPDATE_GOLDEN=1 writes it anew"
+
+
+def test_json(searched: Result) -> None:
+    text = searched.to_json()
+    golden("searched.json", text)
+    schema = json.loads((DIRECTORY / "result.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+    assert Result.from_json(text) == searched
+
+
+def test_junit(lossy: Result) -> None:
+    text = junit.document(lossy)
+    golden("lossy.junit.xml", text)
+    (suite,) = ET.fromstring(text)
+    assert (
+        suite.get("name") == "nfvcap.packets.box" and suite.get("failures") == "1" and suite.get("time") == "61.500000"
+    )
+    failure = suite.find("testcase[@name='NFV-PKT-010 vdev']/failure")
+    assert failure is not None and "packets lost in 3 trials" in (failure.text or "")
+
+
+def test_tap(lossy: Result) -> None:
+    golden("lossy.tap", tap.document(lossy))
+
+
+def test_prometheus(searched: Result) -> None:
+    text = prometheus.document(searched)
+    golden("searched.prom", text)
+    for line in text.splitlines():
+        assert re.fullmatch(r'# (HELP|TYPE) nfvcap_\w+ .+|nfvcap_\w+(\{(\w+="[^"]*",?)+\})? -?[0-9.e+-]+', line), line
+
+
+def test_table(searched: Result, lossy: Result) -> None:
+    for name, result in (("searched", searched), ("lossy", lossy)):
+        stream = io.StringIO()
+        table.write(result, stream)
+        golden(f"{name}.txt", "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n")
+
+
+def test_jsonl_ends_with_the_exit_code(lossy: Result) -> None:
+    last = json.loads(list(jsonl.lines(lossy))[-1])
+    assert last["exit_code"] == 4 and "were lost at 14.880 Mpps" in last["summary"]
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.words: list[str] = []
+        self.leads: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.leads += [value or "" for key, value in attrs if key in {"src", "href", "xlink:href"}]
+        if tag not in {"meta", "br", "link", "circle", "rect", "line", "polyline"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in {"circle", "rect"}:
+            return
+        assert self.open and self.open.pop() == tag, tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def page(result: Result) -> _Page:
+    parser = _Page()
+    parser.feed(html.document(result))
+    assert parser.open == []
+    return parser
+
+
+def test_the_page_is_one_file_with_the_answer_first(searched: Result) -> None:
+    found = page(searched)
+    assert not {"script", "link", "img", "iframe"} & set(found.seen) and found.leads == []
+    assert found.seen.count("svg") == 3
+    words = "".join(found.words)
+    text = " ".join(words[words.index("verification report") :].split())
+    assert (
+        text.index("64-byte frames are captured without loss") < text.index("no-drop rate") < text.index("Environment")
+    )
+    assert "in the closed file" in text and "residual" in text and "study: 37.6 %" in text
+    assert "CPU <&> 2.6 GHz" in text and "512 huge pages of 2 MiB" in text
+
+
+def test_every_lost_integer_is_on_the_page(lossy: Result) -> None:
+    words = "".join(page(lossy).words)
+    for trial in lossy.hosts[0].measurements[0].trials:
+        assert f"{trial.lost:,}".replace(",", "\u202f") in words
+    assert "NFV-PKT-010" in words and "0 packets lost" in words
+
+
+def test_a_broken_path_and_an_empty_measurement_make_a_page() -> None:
+    broken = made("line", 1)
+    m = broken.hosts[0].measurements[0].model_copy(update={"trials": (), "goals": (), "partial": "interrupted"})
+    host = broken.hosts[0].model_copy(update={"measurements": (m,), "checks": checks(m)})
+    text = html.document(broken.model_copy(update={"hosts": (host,)}))
+    assert "The measurement is partial: interrupted." in text and ">ERROR<" in text
