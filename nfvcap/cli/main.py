@@ -24,7 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "Check hosts independently of the code that set them up, and captures by numbered packets."),
     "report": ("report", "Render results again, compare two, or show the history of a host."),
     "status": ("status", "Show host, NUMA nodes, PFs, VFs and guests, with drift marked."),
-    "guest": ("guest", "Guests of the inventory: what the plan makes of them."),
+    "guest": ("guest", "Guests: created from the plan, started, stopped, removed, listed."),
     "attach-vf": ("attach_vf", "Give a guest a VF: choose it, set it up, plug it in; wholly or not at all."),
     "detach-vf": ("detach_vf", "Take a VF from a guest and make it what it was."),
     "deprovision": ("deprovision", "Bring hosts back to their recorded original state, and nothing else."),

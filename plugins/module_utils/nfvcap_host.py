@@ -71,6 +71,11 @@ class Host(Machine):
         """Set the owner of a file or link."""
         os.lchown(self.real(path), uid, gid)
 
+    def rename(self, path: str, new: str) -> None:
+        """Give a file another name in the same directory, durably."""
+        os.rename(self.real(path), self.real(new))
+        self.sync_folder(os.path.dirname(new))
+
     def symlink(self, target: str, path: str) -> None:
         """Make a symbolic link, durably."""
         os.symlink(target, self.real(path))

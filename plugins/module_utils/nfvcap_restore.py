@@ -12,6 +12,8 @@ from typing import Any
 from .nfvcap_attachment import entries as attachments
 from .nfvcap_attachment import words
 from .nfvcap_failure import Failure
+from .nfvcap_guestdef import KIND as GUEST
+from .nfvcap_guestdef import restore_guest
 from .nfvcap_host import Host
 from .nfvcap_hostfile import restore_file
 from .nfvcap_hugepages import restore_pool
@@ -84,7 +86,9 @@ def _refuse_attached(ledger: Ledger) -> None:
 def _restore(host: Host, ledger: Ledger, entry_id: str, entry: dict[str, Any]) -> str | None:
     """One entry; returns what could not be restored without being a failure."""
     kind, before, name = entry["kind"], entry["before"], entry_id.split(":", 1)[-1]
-    if kind == "mirror":
+    if kind == GUEST:
+        restore_guest(host, name, entry)
+    elif kind == "mirror":
         remove_rule(host, ledger, rule_from(entry["rule"]), "the host is deprovisioned")
     elif kind == "file":
         try:
