@@ -122,6 +122,21 @@ WORDS = [
 ]  # fmt: skip
 
 
+def filters() -> dict[str, bytes]:
+    """Expressions of fuzz_filter.c, each as (how joined, which primitive), where the packet is cut, the packet."""
+    last = 4
+    packets = [
+        build(60, FrameId(1, NS)),
+        build(200, FrameId(2, NS), Layout(tags=(Tag(9),))),
+        b"\xff" * 6 + bytes(6) + b"\x08\x06" + bytes(46),
+        b"\x01" + bytes(11) + b"\x86\xdd\x60" + bytes(5) + b"\x11\x40" + bytes(48),
+        bytes(12) + b"\x08\x00\x46" + bytes(8) + b"\x06" + bytes(12) + b"\x00\x50" * 3 + bytes(9) + b"\x12" + bytes(30),
+        b"\x01",
+    ]
+    joined = [bytes([2, 10, last | 1, k]) for k in range(40)]  # not multicast, and each of the others
+    return {f"{k:02}": how + bytes([k * 5]) + packets[k % len(packets)] for k, how in enumerate(joined)}
+
+
 def main() -> None:
     capture = captures()
     merge = {
@@ -129,7 +144,13 @@ def main() -> None:
         for i, (a, b) in enumerate([("pcap-ns", "pcap-us-big"), ("pcapng", "pcap-ns"), ("pcapng", "pcapng-big")])
     }
     words = {f"{i:02}": word.encode() for i, word in enumerate(WORDS)}
-    for name, seeds in {"capture": capture, "merge": merge, "frame": judged(), "words": words}.items():
+    for name, seeds in {
+        "capture": capture,
+        "merge": merge,
+        "frame": judged(),
+        "words": words,
+        "filter": filters(),
+    }.items():
         folder = CORPUS / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed, data in seeds.items():

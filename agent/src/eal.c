@@ -2,6 +2,7 @@
 #include "eal.h"
 
 #include "error.h"
+#include "pci_device.h"
 
 #include <dirent.h>
 #include <sched.h>
@@ -84,8 +85,23 @@ static const char *log_reason(void)
     return reason;
 }
 
+static void check_devices(const struct eal_options *o)
+{
+#ifdef NFVCAP_HAVE_MLX5
+    const bool have_mlx5 = true;
+#else
+    const bool have_mlx5 = false;
+#endif
+    struct pci_fault f;
+    for (unsigned i = 0; i < o->n_ports; i++) {
+        if (o->ports[i].is_pci && !pci_device_usable("/sys", "/dev", o->ports[i].device, have_mlx5, &f))
+            die(EXIT_USAGE, f.what, f.why, f.fix);
+    }
+}
+
 void eal_start(const struct eal_options *o)
 {
+    check_devices(o);
     huge_pages_in_use = choose_huge_pages(o);
 
     char *argv[MAX_ARGS];
@@ -126,7 +142,8 @@ void eal_start(const struct eal_options *o)
         rte_openlog_stream(log);
     if (rte_eal_init(argc, argv) < 0)
         die(EXIT_USAGE, "DPDK cannot start", log_reason() != NULL ? log_reason() : rte_strerror(rte_errno),
-            "is the device bound to vfio-pci (dpdk-devbind.py --status), the IOMMU on, and nobody else using it?");
+            any_pci ? "dpdk-devbind.py --status and dmesg say more about the device"
+                    : "check the name and the arguments of the device; --version lists the drivers");
     rte_openlog_stream(NULL);
     if (log != NULL)
         fclose(log);

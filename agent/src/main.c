@@ -35,6 +35,19 @@ static void print_help(FILE *out)
           out);
 }
 
+/* The first line is for programs, the rest for whoever asks why a device is not found. */
+static void print_version(void)
+{
+    puts("nfvcap-agent " NFVCAP_VERSION);
+    puts("compiler " __VERSION__);
+#ifdef NFVCAP_DRIVERS
+    puts("DPDK " NFVCAP_DPDK ", drivers: " NFVCAP_DRIVERS);
+#endif
+#ifdef NFVCAP_HAVE_URING
+    puts("io_uring");
+#endif
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -46,7 +59,7 @@ int main(int argc, char **argv)
         return EXIT_OK;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        puts("nfvcap-agent " NFVCAP_VERSION);
+        print_version();
         return EXIT_OK;
     }
     for (const struct command *c = commands; c->name != NULL; c++) {

@@ -4,8 +4,11 @@
 #include "error.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <rte_ethdev.h>
@@ -17,8 +20,8 @@
 
 /* Drivers whose imissed counter is known to stay at zero, whatever is lost. */
 static const char *const blind_drivers[] = {
-    "net_e1000_igb_vf", "net_ixgbe_vf", "net_virtio", "net_vmxnet3", "net_null",
-    "net_pcap", "net_ring", "net_memif", "net_tap", "net_af_packet",
+    "net_e1000_igb_vf", "net_ixgbe_vf", "net_virtio", "net_vmxnet3",
+    "net_null", "net_ring", "net_memif", "net_tap",
 };
 
 static uint32_t data_room_bytes(const struct port_spec *spec, const struct port_config *c)
@@ -215,20 +218,30 @@ void port_open(struct port *p, const struct port_spec *spec, const struct port_c
     struct fault f;
     if (!configure(p, &f))
         die(EXIT_USAGE, f.what, f.why, f.fix);
+    if (strcmp(p->driver, "net_af_packet") == 0)
+        packet_drops_find(&p->drops, spec->interface);
     set_promiscuous(p);
+}
+
+/* As the driver counts, from whenever it began to. */
+static bool read_driver(struct port *p, struct port_counters *out)
+{
+    struct rte_eth_stats stats;
+    memset(out, 0, sizeof(*out));
+    if (rte_eth_stats_get(p->id, &stats) != 0)
+        return false;
+    out->nic_missed = stats.imissed + packet_drops_read(&p->drops);
+    out->nic_errors = stats.ierrors;
+    out->nic_no_mbuf = stats.rx_nombuf;
+    return true;
 }
 
 /* The driver's own counters, as they stand now, become the zero. */
 static void take_baseline(struct port *p)
 {
-    struct rte_eth_stats stats;
-    if (rte_eth_stats_get(p->id, &stats) != 0)
-        return;
-    p->baseline = (struct port_counters){
-        .nic_missed = stats.imissed,
-        .nic_errors = stats.ierrors,
-        .nic_no_mbuf = stats.rx_nombuf,
-    };
+    struct port_counters now;
+    if (read_driver(p, &now))
+        p->baseline = now;
 }
 
 void port_start(struct port *p)
@@ -254,14 +267,14 @@ void port_keep_counters(struct port *p)
 /* Some drivers count from zero again after a restart, some go on; what was missed meanwhile must count in both. */
 static void notice_zeroed_counters(struct port *p)
 {
-    struct rte_eth_stats stats;
-    if (rte_eth_stats_get(p->id, &stats) != 0)
+    struct port_counters now;
+    if (!read_driver(p, &now))
         return;
-    if (stats.imissed < p->baseline.nic_missed)
+    if (now.nic_missed < p->baseline.nic_missed)
         p->baseline.nic_missed = 0;
-    if (stats.ierrors < p->baseline.nic_errors)
+    if (now.nic_errors < p->baseline.nic_errors)
         p->baseline.nic_errors = 0;
-    if (stats.rx_nombuf < p->baseline.nic_no_mbuf)
+    if (now.nic_no_mbuf < p->baseline.nic_no_mbuf)
         p->baseline.nic_no_mbuf = 0;
 }
 
@@ -298,18 +311,29 @@ void port_close(struct port *p)
 
 void port_read_counters(struct port *p, struct port_counters *out)
 {
-    struct rte_eth_stats stats;
-    memset(out, 0, sizeof(*out));
-    if (rte_eth_stats_get(p->id, &stats) != 0)
+    if (!read_driver(p, out))
         return;
     out->missed_known = true;
     for (unsigned i = 0; i < RTE_DIM(blind_drivers); i++) {
         if (strcmp(p->driver, blind_drivers[i]) == 0)
             out->missed_known = false;
     }
-    out->nic_missed = p->kept.nic_missed + stats.imissed - p->baseline.nic_missed;
-    out->nic_errors = p->kept.nic_errors + stats.ierrors - p->baseline.nic_errors;
-    out->nic_no_mbuf = p->kept.nic_no_mbuf + stats.rx_nombuf - p->baseline.nic_no_mbuf;
+    out->nic_missed += p->kept.nic_missed - p->baseline.nic_missed;
+    out->nic_errors += p->kept.nic_errors - p->baseline.nic_errors;
+    out->nic_no_mbuf += p->kept.nic_no_mbuf - p->baseline.nic_no_mbuf;
+}
+
+/* The drivers for the kernel's interfaces say that the link is up, whatever the interface says. */
+static bool interface_is_running(const char *name)
+{
+    struct ifreq request;
+    memset(&request, 0, sizeof(request));
+    memcpy(request.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool running = fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0;
+    if (fd >= 0)
+        close(fd);
+    return running;
 }
 
 bool port_poll_link(struct port *p)
@@ -319,6 +343,8 @@ bool port_poll_link(struct port *p)
     if (rte_eth_link_get_nowait(p->id, &link) != 0)
         return false;
     bool up = link.link_status == RTE_ETH_LINK_UP;
+    if (p->spec.interface[0] != '\0')
+        up = interface_is_running(p->spec.interface);
     p->link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
     if (up == p->link_up)
         return false;

@@ -2,6 +2,7 @@
 #ifndef NFVCAP_PORT_H
 #define NFVCAP_PORT_H
 
+#include "packet_drops.h"
 #include "port_spec.h"
 
 #include <stdbool.h>
@@ -48,6 +49,7 @@ struct port {
     uint64_t link_changes;
     struct port_counters baseline; /* of the driver when it was started last */
     struct port_counters kept;     /* from before that */
+    struct packet_drops drops;     /* af_packet: what the kernel dropped before the driver saw it */
     bool started;
 };
 

@@ -79,6 +79,8 @@ static bool parse_interface(const char *driver, const char *s, unsigned index, u
     }
     snprintf(out->device, sizeof(out->device), "net_%s%u", driver, index);
     int length;
+    if (!is_path)
+        memcpy(out->interface, name, name_length);
     if (strcmp(driver, "af_packet") == 0)
         length = snprintf(out->devargs, sizeof(out->devargs),
                           "%s,iface=%s,qpairs=%u,blocksz=65536,framesz=2048,framecnt=4096%s", out->device, name,

@@ -20,6 +20,7 @@ struct port_spec {
     char text[PORT_SPEC_MAX];    /* as the user wrote it */
     char devargs[PORT_SPEC_MAX]; /* for -a or --vdev */
     char device[64];             /* the name that the EAL gives the device */
+    char interface[16];          /* of the kernel's, that af_packet, af_xdp or pcap read; else "" */
     bool is_pci;
     uint32_t null_size_bytes; /* net_null: the frame size it will claim, else 0 */
 };

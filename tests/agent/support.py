@@ -139,16 +139,17 @@ def _pcap(data: bytes, magic: int) -> Iterator[Packet]:
 
 
 def _pcapng(data: bytes) -> Iterator[Packet]:
-    at = 0
+    at = interfaces = 0
     while at < len(data):
         kind, length = struct.unpack_from("<II", data, at)
         assert length % 4 == 0 and at + length <= len(data)
         assert struct.unpack_from("<I", data, at + length - 4)[0] == length
+        interfaces += kind == 1
         if kind == 6:
             interface, high, low, captured, wire = struct.unpack_from("<IIIII", data, at + 8)
-            assert interface == 0
-            padding = data[at + 28 + captured : at + length - 4]
-            assert padding == bytes(len(padding)) and len(padding) < 4
+            assert interface < interfaces
+            padding = data[at + 28 + captured : at + 28 + captured + -captured % 4]
+            assert padding == bytes(len(padding)) and len(padding) <= length - 32 - captured
             yield Packet(high << 32 | low, wire, data[at + 28 : at + 28 + captured])
         at += length
 

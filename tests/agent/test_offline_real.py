@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Captures of real networks and of broken programs, from tcpdump's own test suite, through `check` and `merge`.
-
-They come with Debian's source package of tcpdump, which is fetched once into the user's cache.
-"""
+"""Captures of real networks and of broken programs, from tcpdump's own test suite, through `check` and `merge`."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.agent import real
 from tests.agent.captures import check
 from tests.agent.support import Agent
 from tests.agent.test_offline_merge import merge
@@ -24,50 +20,9 @@ ZERO_RECORDS = {"bgp_vpn_rt-oobr.pcap", "vtp_asan.pcap"}
 ETHERNET = 1
 
 
-def fetch(folder: Path) -> None:
-    """The source package, with apt's own lists and configuration left alone."""
-    lists = folder / "lists"
-    (lists / "partial").mkdir(parents=True, exist_ok=True)
-    release = Path("/etc/os-release").read_text()
-    codename = next(
-        line.split("=")[1].strip('"') for line in release.splitlines() if line.startswith("VERSION_CODENAME=")
-    )
-    sources = folder / "sources.list"
-    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    sources.write_text(f"deb-src [signed-by={keyring}] http://deb.debian.org/debian {codename} main\n")
-    options = [
-        "-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null",
-        "-o", f"Dir::State::Lists={lists}", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=",
-    ]  # fmt: skip
-    subprocess.run(["apt-get", *options, "update"], check=True, capture_output=True, timeout=300)
-    subprocess.run(
-        ["apt-get", *options, "source", "--download-only", "tcpdump"],
-        check=True, capture_output=True, timeout=300, cwd=folder,
-    )  # fmt: skip
-    shutil.rmtree(lists)
-
-
 @pytest.fixture(scope="module")
 def captures() -> list[Path]:
-    """All captures of the suite; skips where the package cannot be had."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nfvcap" / "tcpdump-captures"
-    if not (cache / ".complete").exists():
-        shutil.rmtree(cache, ignore_errors=True)
-        cache.mkdir(parents=True)
-        try:
-            fetch(cache)
-        except (OSError, subprocess.SubprocessError) as error:
-            pytest.skip(f"the source package of tcpdump cannot be had: {error}")
-        (archive,) = cache.glob("tcpdump_*.orig.tar.*z")
-        with tarfile.open(archive) as tar:
-            for member in tar.getmembers():
-                name = Path(member.name)
-                if name.suffix in {".pcap", ".pcapng"} and member.isfile():
-                    stream = tar.extractfile(member)
-                    assert stream is not None
-                    (cache / name.name).write_bytes(stream.read())
-        (cache / ".complete").touch()
-    return sorted(path for path in cache.iterdir() if path.suffix in {".pcap", ".pcapng"})
+    return real.captures("tcpdump")
 
 
 def tshark(path: Path) -> list[tuple[int, int, int]] | None:

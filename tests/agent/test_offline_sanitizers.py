@@ -15,11 +15,8 @@ from tests.agent.build import built
 from tests.agent.captures import FORMS, check, numbered, pcap, write
 from tests.agent.support import Agent
 
-FUZZERS = ("capture", "merge", "frame", "words")
-UNIT_TESTS = (
-    "test_account", "test_feed", "test_flow", "test_frame", "test_frame_batch", "test_pace", "test_pcap", "test_pcapng",
-    "test_seqset", "test_sizes",
-)  # fmt: skip
+FUZZERS = ("capture", "merge", "frame", "words", "filter")
+UNIT_TESTS = tuple(sorted(path.stem for path in (Path(__file__).parents[2] / "agent/tests").glob("test_*.c")))
 TARGETS = (
     *(f"fuzz/fuzz_{name}" for name in FUZZERS),
     *(f"fuzz/address_{name}" for name in UNIT_TESTS),
@@ -54,7 +51,7 @@ def test_fuzzer_runs_clean(fuzz_build: Path, agent_source: Path, tmp_path: Path,
     """Every seed of the corpus, then a bounded number of mutations of them; `make soak` does a thousand times more."""
     corpus = agent_source / "fuzz" / "corpus" / name
     assert len(list(corpus.iterdir())) >= 3
-    runs = {"capture": 6000, "merge": 3000, "frame": 60000, "words": 200000}[name]
+    runs = {"capture": 6000, "merge": 3000, "frame": 60000, "words": 200000, "filter": 10000}[name]
     fuzz(fuzz_build, corpus, tmp_path, name, f"-runs={runs}")
 
 
@@ -72,7 +69,7 @@ def fuzz(fuzz_build: Path, corpus: Path, tmp_path: Path, name: str, limit: str) 
         [str(fuzz_build / f"fuzz_{name}"), limit, "-max_len=4096", "-timeout=20", "-rss_limit_mb=4096", "-seed=1",
          f"-artifact_prefix={tmp_path}/", str(found), str(corpus)],
         capture_output=True, text=True, timeout=1500, cwd=tmp_path, check=False,
-        env=ENVIRONMENT if name == "words" else LEAKS_TOO,
+        env=ENVIRONMENT if name in {"words", "filter"} else LEAKS_TOO,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     assert "Done " in done.stderr

@@ -2,12 +2,14 @@
 #include "filter.h"
 
 #include "../error.h"
+#include "filter_code.h"
+
+#include <stddef.h>
+#include <stdlib.h>
 
 #include <pcap/pcap.h>
 
-#include <rte_bpf.h>
-#include <rte_errno.h>
-#include <rte_malloc.h>
+#include <rte_mbuf.h>
 
 #define SNAPLEN 262144
 
@@ -34,17 +36,28 @@ const char *filter_explain(const char *expression)
     return why;
 }
 
-/* The interpreter's form of a filter_function; one program per process is all that a capture has. */
-static const struct rte_bpf *interpreted;
+/* One program per process is all that a capture has. */
+static struct bpf_program program;
 
-static uint64_t interpret(void *mbuf)
+/* Where there is no machine code, and for packets in several buffers, of which libpcap wants a copy in one. */
+static uint64_t interpret(void *packet)
 {
-    return rte_bpf_exec(interpreted, mbuf);
+    static _Thread_local uint8_t copy[SNAPLEN];
+    struct rte_mbuf *m = packet;
+    uint32_t length = m->pkt_len < SNAPLEN ? m->pkt_len : SNAPLEN;
+    const uint8_t *bytes = rte_pktmbuf_read(m, 0, length, copy);
+    return bytes != NULL ? bpf_filter(program.bf_insns, bytes, m->pkt_len, length) : 0;
 }
 
 void filter_compile(struct filter *f, const char *expression)
 {
-    struct bpf_program program;
+    static const struct filter_packet layout = {
+        .n_segments_at = offsetof(struct rte_mbuf, nb_segs),
+        .data_at = offsetof(struct rte_mbuf, buf_addr),
+        .data_offset_at = offsetof(struct rte_mbuf, data_off),
+        .length_at = offsetof(struct rte_mbuf, data_len),
+        .in_pieces = interpret,
+    };
     const char *why;
     *f = (struct filter){0};
     if (!compile(expression, &program, &why))
@@ -52,29 +65,17 @@ void filter_compile(struct filter *f, const char *expression)
             "man pcap-filter describes the language");
     f->matches_all = program.bf_len == 1 && program.bf_insns[0].code == (BPF_RET | BPF_K) &&
                      program.bf_insns[0].k != 0;
-    struct rte_bpf_prm *prm = rte_bpf_convert(&program);
-    pcap_freecode(&program);
-    if (prm == NULL)
-        die(EXIT_USAGE, text("the filter \"%s\" cannot be run by DPDK", expression), rte_strerror(rte_errno),
-            "use a simpler expression, or filter when reading");
-    struct rte_bpf *bpf = rte_bpf_load(prm);
-    rte_free(prm);
-    if (bpf == NULL)
-        die(EXIT_USAGE, text("the filter \"%s\" cannot be run by DPDK", expression), rte_strerror(rte_errno),
-            "use a simpler expression, or filter when reading");
-    f->handle = bpf;
-    struct rte_bpf_jit jit = {0};
-    if (rte_bpf_get_jit(bpf, &jit) == 0 && jit.func != NULL) {
-        f->jit = true;
-        f->run = (filter_function)jit.func;
-    } else {
-        interpreted = bpf;
+    f->interpreter = interpret;
+    f->run = filter_code(&program, &layout);
+    f->jit = f->run != NULL;
+    if (!f->jit)
         f->run = interpret;
-    }
 }
 
 void filter_release(struct filter *f)
 {
-    rte_bpf_destroy(f->handle);
-    f->handle = NULL;
+    if (f->jit)
+        filter_code_free((void *)(uintptr_t)f->run);
+    pcap_freecode(&program);
+    *f = (struct filter){0};
 }

@@ -6,12 +6,12 @@
 
 #include <stdbool.h>
 
-/* A tcpdump expression, compiled by libpcap, translated and turned into machine code by DPDK. */
+/* A tcpdump expression, compiled by libpcap and turned into machine code (filter_code.c). */
 struct filter {
     filter_function run; /* not 0: keep the packet */
-    bool jit;            /* false: this processor has no code generator in DPDK, the interpreter runs */
+    filter_function interpreter; /* the same by libpcap's interpreter, slower */
+    bool jit;            /* false: no machine code is allowed here, the interpreter runs */
     bool matches_all;    /* libpcap found that it says yes to everything: no need to run it */
-    void *handle;
 };
 
 /* Dies with libpcap's explanation when the expression is wrong. */
