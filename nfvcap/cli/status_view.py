@@ -12,6 +12,7 @@ from nfvcap.model.cpulist import format_cpulist
 from nfvcap.model.facts import Facts, Nic, Node, Vf
 from nfvcap.model.plan import Change, HostPlan
 from nfvcap.model.units import format_size
+from nfvcap.report.mirrored import mirrored
 
 
 @dataclass
@@ -116,7 +117,7 @@ def _port(facts: Facts, nic: Nic, drift: dict[str, list[Change]]) -> Branch:
     wanted = {int(key.removeprefix(prefix)) for key in drift if key.startswith(prefix)}
     for index in sorted(known.keys() | wanted):
         vf = known.get(index)
-        text = _vf(facts, vf) if vf else f"vf{index}  does not exist"
+        text = "  ".join([_vf(facts, vf), *mirrored(facts, nic.address, index)]) if vf else f"vf{index}  does not exist"
         branch.below.append(Branch(text, drift.pop(f"{prefix}{index}", [])))
     return branch
 

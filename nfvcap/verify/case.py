@@ -72,8 +72,18 @@ class Case:
                 continue
             lasting = entry.get("config") or self.lent_to(str(entry.get("address")))
             if (entry.get("pf"), entry.get("index")) == (vf.pf.address, vf.target.index) and lasting:
-                return vf.target.model_copy(update=dict(entry.get("wanted", {})))
-        return vf.target
+                return self._as_monitor(vf, vf.target.model_copy(update=dict(entry.get("wanted", {}))))
+        return self._as_monitor(vf, vf.target)
+
+    def _as_monitor(self, vf: Vf, target: VfTarget) -> VfTarget:
+        """A monitor may have the address of the VF that it watches; then the ledger says so."""
+        for entry in self.ledger.values():
+            rule = entry.get("rule") if isinstance(entry, dict) and entry.get("kind") == "mirror" else None
+            if not rule or rule.get("backend") != "igbmac" or rule.get("pf") != vf.pf.address:
+                continue
+            if rule.get("monitor", {}).get("index") == vf.target.index and target.mac is not None:
+                return target.model_copy(update={"mac": rule["detail"]["mac"]})
+        return target
 
     def provision(self, by_hand: str = "") -> str:
         """The fix that puts everything back, and the single step where there is one."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .nfvcap_failure import Failure
+from .nfvcap_guestear import close_in_guest, holder, open_in_guest
 from .nfvcap_host import Host
 from .nfvcap_mirror_rule import GUEST_NIC, VF, Place
 from .nfvcap_mirror_software import device_of
@@ -20,6 +21,7 @@ _FOLDER = "/run/nfvcap-ears"
 LONGEST_S = 900
 START_TIMEOUT_S = 20.0
 _SNAP_BYTES = 96
+_FILTER = f"udp dst port {PORT} or (vlan and udp dst port {PORT})"
 
 
 def open_ear(host: Host, pf: str, place: Place, token: str) -> dict[str, Any]:
@@ -30,6 +32,10 @@ def open_ear(host: Host, pf: str, place: Place, token: str) -> dict[str, Any]:
     """
     if place.kind == VF:
         address = vf_address(host, pf, place.index) or ""
+        guest = holder(host, address)
+        if guest:
+            words = {"path": f"/tmp/nfvcap-ear-{token}.pcap", "snap_bytes": _SNAP_BYTES, "filter": _FILTER}
+            return open_in_guest(host, guest, pf, place.index, words)
         namespace, interface = _interface_of(host, address)
         if not interface:
             raise Failure(
@@ -59,7 +65,7 @@ def _listen(host: Host, namespace: str, interface: str, token: str) -> dict[str,
         host.make_folder(_FOLDER, 0o700)
     path, unit = f"{_FOLDER}/{token}.pcap", f"nfvcap-ear-{token}"
     dump = ["tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root", "-i", interface, "-s", str(_SNAP_BYTES),
-            "-B", "8192", "-w", path, f"udp dst port {PORT} or (vlan and udp dst port {PORT})"]  # fmt: skip
+            "-B", "8192", "-w", path, _FILTER]  # fmt: skip
     inside = ["ip", "netns", "exec", namespace] if namespace else []
     done = host.run(["systemd-run", "--quiet", "--collect", f"--unit={unit}", f"--property=RuntimeMaxSec={LONGEST_S}",
                      *inside, *dump])  # fmt: skip
@@ -86,6 +92,8 @@ def close_ear(host: Host, ear: dict[str, Any], flow: int) -> dict[str, Any]:
     Raises:
         Failure: NFV-MIRROR-031 there is no capture.
     """
+    if "guest" in ear:
+        return counted(close_in_guest(ear), flow)
     host.run(["systemctl", "stop", str(ear["unit"])])
     data = host.read_bytes(str(ear["path"])) or b""
     host.remove(str(ear["path"]))

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
 import pytest
 
 from nfvcap.cli.status_view import lines, place, tree
-from nfvcap.model.facts import Facts
+from nfvcap.model.facts import BoundFile, Facts
 from nfvcap.model.plan import Change, Disruption, HostPlan
+from nfvcap.planner.query import MIRROR_STATE
 from tests.unit.planner import machines
 
 
@@ -95,3 +97,20 @@ def test_drift_stands_at_its_place_and_none_is_lost() -> None:
 )
 def test_the_id_of_a_change_says_where_it_belongs(change_id: str, where: str) -> None:
     assert place(change_id) == where
+
+
+def test_mirror_rules_stand_at_both_of_their_ends() -> None:
+    place = {"kind": "vf", "index": 0, "label": "vm3", "guest": "", "interface": "", "mac": ""}
+    rule = {
+        "rule_id": "m1", "pf": "0000:81:00.0", "direction": "in", "backend": "igbmac", "until": "2026-01-31T12:00:00Z",
+        "monitor": place, "sources": [{**place, "index": 1, "label": "vm1"}],
+    }  # fmt: skip
+    facts = host().model_copy(update={"ledger": {"entries": {"mirror:m1": {"kind": "mirror", "rule": rule}}}})
+    line = next(line for line in shown(facts) if "vf0" in line)
+    assert line.endswith("⇐ copies of vm1 (in, igbmac, rule m1, not kept, until 2026-01-31T12:00:00Z)")
+    state = BoundFile(sha256="", mode="0644", content=json.dumps({"rules": {"m1": {"repairs": 2, "waiting": ""}}}))
+    kept = facts.model_copy(update={"files": {**facts.files, MIRROR_STATE: state}})
+    assert ", 2 repairs, until" in next(line for line in shown(kept) if "vf0" in line)
+    swapped = {**rule, "monitor": {**place, "index": 1}, "sources": [place]}
+    facts = host().model_copy(update={"ledger": {"entries": {"mirror:m1": {"kind": "mirror", "rule": swapped}}}})
+    assert next(line for line in shown(facts) if "vf0" in line).endswith("⇒ copied to vm3")

@@ -308,3 +308,14 @@ def test_an_attached_vf_is_judged_by_its_attachment(judged) -> None:
     assert red == {"NFV-STATE-060", "NFV-STATE-063"}
     vf(0, address="02:00:00:00:99:00", trust=False)(raw)
     assert not [check for check in judged(raw, example.plan()) if check.verdict in RED]
+
+
+def test_a_monitor_is_judged_by_the_address_that_its_rule_lends(judged) -> None:
+    raw = example.raw()
+    vf(0, address="02:00:00:00:99:00")(raw)
+    assert {check.id for check in judged(raw, example.plan()) if check.verdict in RED} == {"NFV-STATE-060"}
+    rule = {"backend": "igbmac", "pf": PF, "monitor": {"index": 0}, "detail": {"mac": "02:00:00:00:99:00"}}
+    document = json.loads(raw["files"]["/var/lib/nfvcap/ledger.json"])
+    document["entries"]["mirror:m1"] = {"kind": "mirror", "rule": rule}
+    raw["files"]["/var/lib/nfvcap/ledger.json"] = json.dumps(document)
+    assert not [check for check in judged(raw, example.plan()) if check.verdict in RED]
