@@ -21,6 +21,7 @@ IRQBALANCE = "/etc/systemd/system/irqbalance.service.d/nfvcap.conf"
 HUGEPAGES_UNIT = "nfvcap-hugepages.service"
 SRIOV_UNIT = "nfvcap-sriov.service"
 UNITS = (HUGEPAGES_UNIT, SRIOV_UNIT)
+PROGRAM = "/usr/local/lib/nfvcap/nfvcap-restore"  # what the units call
 HOST_SCHEMA = "nfvcap/host/1"
 RECORD = "/var/lib/nfvcap/plan.json"  # the plan as applied last, written at the end of each run
 
@@ -31,7 +32,7 @@ def unit_path(unit: str) -> str:
     return f"/etc/systemd/system/{unit}"
 
 
-MANAGED = (GRUB, MODPROBE, MODULES_LOAD, IRQBALANCE, HOST_JSON, *(unit_path(unit) for unit in UNITS))
+MANAGED = (GRUB, MODPROBE, MODULES_LOAD, IRQBALANCE, HOST_JSON, PROGRAM, *(unit_path(unit) for unit in UNITS))
 
 # Which role writes which file; a test holds this against MANAGED.
 ROLE_OF = {
@@ -40,6 +41,7 @@ ROLE_OF = {
     MODULES_LOAD: "iommu",
     IRQBALANCE: "cpu_isolation",
     HOST_JSON: "persistence",
+    PROGRAM: "persistence",
     **{unit_path(unit): "persistence" for unit in UNITS},
 }
 
@@ -47,6 +49,11 @@ ROLE_OF = {
 @cache
 def _unit_text(unit: str) -> str:
     return (data_dir() / "templates" / "units" / unit).read_text(encoding="utf-8")
+
+
+@cache
+def _program_text() -> str:
+    return (data_dir() / "templates" / "boot" / "nfvcap-restore").read_text(encoding="utf-8")
 
 
 def _grub(args: tuple[KernelArg, ...]) -> str | None:
@@ -115,5 +122,6 @@ def text_files(desired: Desired, placement: tuple[GuestPlacement, ...], facts: F
         MODULES_LOAD: _modules_load(desired),
         IRQBALANCE: _irqbalance(desired),
         HOST_JSON: host_json(desired, placement),
+        PROGRAM: _program_text() if desired.units else None,
         **{unit_path(unit): _unit_text(unit) if unit in desired.units else None for unit in UNITS},
     }
