@@ -28,7 +28,7 @@ def apply_plan(facts: Facts, plan: HostPlan, *, reboot: bool = True) -> Facts:
     before_grub = _grub_tokens(now["files"].get(GRUB)) or _ledger_tokens(now)
     _write_files(now, plan)
     _kvm(now, plan)
-    _boot(now, plan, before_grub, reboot=reboot)
+    _boot(now, plan, before_grub, reboot=reboot and plan.reboot_needed)
     _pages(now, plan, reboot=reboot)
     _ports(now, plan)
     if plan.files["/etc/nfvcap/host.json"] is not None or any(change.role == "record" for change in plan.changes):
