@@ -147,7 +147,9 @@ def _stage_of(event: TaskBegins | TaskEnded, current: Stage) -> Stage:
         return Stage.REBOOT
     # Only its end tells whether a task was skipped: a run that stops at the reboot skips all of the stage after it.
     done = isinstance(event, TaskEnded) and event.status is not Status.SKIPPED
-    return Stage.RUNTIME if done and event.role in _RUNTIME_ROLES and current is not Stage.FACTS else current
+    # The one file that no role writes is the plan, left on the host as the last step of that stage.
+    late = event.role in _RUNTIME_ROLES or (not event.role and action == "nfvcap_file")
+    return Stage.RUNTIME if done and late and current is not Stage.FACTS else current
 
 
 def _line(host: str, stage: Stage, text: str) -> str:

@@ -55,6 +55,13 @@ def test_one_process_can_go_through_boot_and_runtime(capsys: pytest.CaptureFixtu
     assert progress.cells["host1", Stage.BOOT].took_s is not None
 
 
+def test_leaving_the_plan_belongs_to_the_last_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(("host1",))
+    progress.stage(Stage.BOOT, ("host1",))
+    progress.event(ended("", "nfvcap_file", Status.CHANGED))
+    assert "runtime changed: Do it" in capsys.readouterr().err
+
+
 def test_what_is_left_for_after_the_reboot_has_not_begun(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress(("host1",))
     progress.stage(Stage.BOOT, ("host1",))
