@@ -56,7 +56,11 @@ class Host(Machine):
         """Never returns: the child must not run a single line of what its parent was about to do."""
         number = errno.EIO
         try:
-            # A child that the kernel does not let go of must not keep the host's lock with it.
+            # A child that the kernel does not let go of must keep nothing with it: not the host's lock, and not our
+            # output, whose end whoever called us over ssh waits for.
+            null = os.open(os.devnull, os.O_RDWR)
+            for descriptor in (0, 1, 2):
+                os.dup2(null, descriptor)
             os.closerange(3, writer)
             os.closerange(writer + 1, 256)
             self.write(path, text)

@@ -211,6 +211,18 @@ def test_a_blocked_write_does_not_keep_the_lock(tmp_path: Path) -> None:
         pass
 
 
+def test_a_blocked_write_does_not_keep_our_output_open(tmp_path: Path) -> None:
+    """A child that cannot be killed would let whoever called us over ssh wait for the end of our output for ever."""
+
+    class Noting(Host):
+        def write(self, path: str, text: str) -> None:
+            held = [str(Path(f"/proc/self/fd/{number}").readlink()) for number in range(3)]
+            (tmp_path / "held").write_text("\n".join(held))
+
+    Noting(str(tmp_path)).write_bounded("/value", "4\n", LIMITS_S)
+    assert set((tmp_path / "held").read_text().split()) == {"/dev/null"}
+
+
 def test_a_write_in_a_child_arrives_and_its_error_comes_back(tmp_path: Path) -> None:
     host = Host(str(tmp_path))
     (tmp_path / "value").write_text("")
