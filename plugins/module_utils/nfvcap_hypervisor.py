@@ -159,7 +159,11 @@ class Guest:
         again = self._host.now_s()
         while not said and self._host.now_s() < deadline:
             if self._host.now_s() >= again:
-                self._request(alias)
+                try:
+                    self._request(alias)
+                except Failure:
+                    if is_there():
+                        raise
                 again = self._host.now_s() + _ASK_AGAIN_S
                 # It may have gone between two looks, or with the guest.
                 if not is_there():

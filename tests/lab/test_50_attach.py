@@ -205,6 +205,19 @@ def test_killed_on_the_host_and_undone_by_the_next_command(vm1: Guest, nfvcap: C
     assert vm1.state() == before
 
 
+def test_attachment_outlives_a_reboot_of_the_host(vm1: Guest, nfvcap: Controller, host: Host) -> None:
+    attached = nfvcap.json("attach-vf", GUEST, "--vf", VF, "--vlan", "100", "--trust", "--timeout", "120")
+    before = vm1.state()
+    host.reboot()
+    assert vm1.state()["attributes"] == before["attributes"]
+    host.run(f"virsh -q start {GUEST}", timeout_s=240)
+    vm1.wait()
+    assert attached["mac"] in vm1.run("cat /sys/class/net/*/address")
+    assert vm1.state()["attributes"] == before["attributes"]
+    nfvcap("plan", HOST, "--check", expect=0)
+    nfvcap("detach-vf", GUEST, "--timeout", "120")
+
+
 CYCLES = 50
 _LOOP = """
 - hosts: all
