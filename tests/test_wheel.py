@@ -44,6 +44,9 @@ def wheel(top: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "nfvcap/data/templates/guest/domain.xml.j2",
         "nfvcap/data/agent/meson.build",
         "nfvcap/data/agent/src/main.c",
+        "nfvcap/data/templates/units/nfvcap-sriov.service",
+        "nfvcap/schema/intent.schema.json",
+        "nfvcap-0.1.0.data/data/share/man/man1/nfvcap.1",
     ],
 )
 def test_the_wheel_carries_what_hosts_need(wheel: Path, needed: str) -> None:

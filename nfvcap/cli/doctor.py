@@ -11,7 +11,7 @@ from nfvcap import __version__
 from nfvcap.apply import facts as facts_reader
 from nfvcap.apply.provision import Batch
 from nfvcap.cli.fleet import open_fleet
-from nfvcap.cli.options import fleet_options, format_option
+from nfvcap.cli.options import fleet_options, format_option, hosts_argument
 from nfvcap.cli.output import emit, paint
 from nfvcap.cli.table import columns
 from nfvcap.doctor import controller, finding, host
@@ -21,7 +21,7 @@ from nfvcap.model.result import Check, HostResult, Result, Verdict
 
 
 @click.command()
-@click.argument("hosts", nargs=-1, metavar="[HOST]...")
+@hosts_argument(required=False)
 @fleet_options
 @format_option("text", "json")
 @click.option("-q", "--quiet", is_flag=True, help="Only what is not in order.")

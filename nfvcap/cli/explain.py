@@ -10,13 +10,14 @@ from dataclasses import asdict
 import click
 
 from nfvcap import catalogue
+from nfvcap.cli import completion
 from nfvcap.cli.options import format_option
 from nfvcap.cli.output import emit, paint
 from nfvcap.errors import UsageError
 
 
 @click.command()
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=completion.ids)
 @click.option("--list", "list_all", is_flag=True, help="List all ids with their titles.")
 @format_option("text", "json")
 def explain(ids: tuple[str, ...], list_all: bool, fmt: str) -> None:

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from nfvcap.cli import completion
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -28,7 +30,10 @@ def inventory_option(function: F) -> F:
 
 
 def hosts_argument(required: bool = True) -> Callable[[F], F]:
-    return click.argument("hosts", nargs=-1, required=required, metavar="HOST..." if required else "[HOST]...")
+    return click.argument(
+        "hosts", nargs=-1, required=required, metavar="HOST..." if required else "[HOST]...",
+        shell_complete=completion.hosts,
+    )  # fmt: skip
 
 
 def fleet_options(function: F) -> F:

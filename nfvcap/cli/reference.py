@@ -15,6 +15,12 @@ import click
 from nfvcap.cli.main import cli
 from nfvcap.errors import ExitCode
 
+# One line for the start-up file of each shell.
+COMPLETION = {
+    "bash": 'eval "$(_NFVCAP_COMPLETE=bash_source nfvcap)"',
+    "zsh": 'eval "$(_NFVCAP_COMPLETE=zsh_source nfvcap)"',
+    "fish": "_NFVCAP_COMPLETE=fish_source nfvcap | source",
+}
 EXIT_CODES = {
     ExitCode.OK: "all well; for `plan`: nothing to change",
     ExitCode.INTERNAL: "a step failed for a reason that is not the host's state",
@@ -71,6 +77,14 @@ def markdown() -> str:
     lines += ["## Exit codes", "", "When several hosts end differently, the gravest code wins.", ""]
     lines += ["| Code | Meaning |", "|---|---|"]
     lines += [f"| {int(code)} | {text} |" for code, text in EXIT_CODES.items()]
+    lines += [
+        "",
+        "## Completion in a shell",
+        "",
+        "Verbs, options, hosts of the inventory, ids. One line in the start-up",
+    ]
+    lines += ["file of the shell:", "", "| Shell | Line |", "|---|---|"]
+    lines += [f"| {shell} | `{_cell(line)}` |" for shell, line in COMPLETION.items()]
     lines += ["", "## Environment and files", "", "| Name | Meaning |", "|---|---|"]
     lines += [f"| `{name}` | {text} |" for name, text in FILES.items()]
     return "\n".join(lines) + "\n"
@@ -97,6 +111,9 @@ def man() -> str:
     lines.append(".SH EXIT STATUS")
     for code, text in EXIT_CODES.items():
         lines += [".TP", f".B {int(code)}", _roff(text.replace("`", ""))]
+    lines += [".SH COMPLETION", "One line in the start-up file of the shell proposes verbs, options, hosts and ids:"]
+    for shell, line in COMPLETION.items():
+        lines += [".TP", f".B {shell}", _roff(line)]
     lines.append(".SH ENVIRONMENT AND FILES")
     for name, text in FILES.items():
         lines += [".TP", f".I {_roff(name)}", _roff(text)]
