@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from nfvcap.cli.output import paint
 from nfvcap.cli.plan_view import attribute, difference, vf_of
@@ -24,8 +26,12 @@ class Branch:
     below: list[Branch] = field(default_factory=list)
 
 
-def tree(host: str, facts: Facts, plan: HostPlan | None) -> Branch:
-    """The whole tree of one host; without a plan no drift is known."""
+def tree(host: str, facts: Facts, plan: HostPlan | None, seen: Sequence[Mapping[str, Any]] = ()) -> Branch:
+    """The whole tree of one host; without a plan no drift is known.
+
+    Args:
+        seen: guests as their host and their agents see them (module nfvcap_guest_info).
+    """
     drift = _by_place(plan)
     root = Branch(f"{paint(host, 'head')}  {_host(facts)}")
     nodes = {node.id: Branch(_node(facts, node), drift.pop(f"node{node.id}", [])) for node in facts.nodes}
@@ -41,10 +47,21 @@ def tree(host: str, facts: Facts, plan: HostPlan | None) -> Branch:
     for guest in facts.guests:
         text = f"guest {guest.name}  {guest.state}, {guest.vcpus} vCPUs, {format_size(guest.memory_bytes)}"
         home = nodes.get(guest.memory_nodes[0], root) if guest.memory_nodes else root
-        home.below.append(Branch(text))
+        home.below.append(Branch(text, below=_inside(next((one for one in seen if one["name"] == guest.name), None))))
     # What has no place further down belongs to the host, and nothing is lost.
     root.drift = [change for changes in drift.values() for change in changes]
     return root
+
+
+def _inside(guest: Mapping[str, Any] | None) -> list[Branch]:
+    """The guest's VFs: address on the host → address in the guest → interface there."""
+    if guest is None:
+        return []
+    unknown = "its agent is silent" if guest["agent"] is False else "no interface" if guest["agent"] else "no agent"
+    return [
+        Branch(f"{vf['address']} → {vf['guest_address'] or '?'} → {vf['interface'] or paint(unknown, 'WARN')}")
+        for vf in guest["vfs"]
+    ]
 
 
 def lines(branch: Branch) -> list[str]:

@@ -48,6 +48,20 @@ def shown(facts: Facts, plan: HostPlan | None = None) -> list[str]:
     return [click.unstyle(line) for line in lines(tree("host1", facts, plan))]
 
 
+def test_a_vf_is_followed_into_its_guest() -> None:
+    seen = [{
+        "name": "vm1", "agent": True,
+        "vfs": [{"address": "0000:81:10.0", "guest_address": "0000:02:00.0", "interface": "eth0", "mac": None}],
+    }]  # fmt: skip
+    text = [click.unstyle(line) for line in lines(tree("host1", host(), None, seen))]
+    at = next(number for number, line in enumerate(text) if "guest vm1" in line and "vCPUs" in line)
+    assert text[at + 1].strip(" │└├─") == "0000:81:10.0 → 0000:02:00.0 → eth0"
+    seen[0]["agent"], seen[0]["vfs"][0]["interface"] = False, None  # type: ignore[index]
+    assert "→ its agent is silent" in "\n".join(
+        click.unstyle(line) for line in lines(tree("host1", host(), None, seen))
+    )
+
+
 def test_host_node_port_vf_guest() -> None:
     text = shown(host(holder={"kind": "libvirt", "name": "vm1", "pid": None}))
     assert text[0].startswith("host1  Debian")
