@@ -32,14 +32,15 @@ def defined(host: str, guest: GuestPlacement) -> dict[str, Any]:
     Raises:
         UsageError: NFV-GUEST-008 the inventory does not say what it boots, NFV-GUEST-007 an old plan.
     """
-    if guest.machine is None or guest.machine.boot is None:
+    boot = guest.machine.boot if guest.machine is not None else None
+    if guest.machine is None or boot is None or not (boot.kernel or boot.disk):
         raise UsageError(
             "NFV-GUEST-008",
             f"the inventory does not say what guest {guest.name} boots",
             "nfvcap places such a guest and creates nothing",
             f"give guests.{guest.name}.image: a kernel with its initrd, or a disk (cloud image) on {host}",
         )
-    boot, disk = guest.machine.boot, None
+    disk = None
     if boot.disk is not None:
         medium = base64.b64encode(seed.medium(guest.name, guest.machine)).decode()
         disk = {

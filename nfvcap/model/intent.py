@@ -121,7 +121,9 @@ class GuestIntent(IntentModel):
         default=None, description="auto: host-passthrough, on an emulated processor Westmere; or a model of libvirt"
     )
     viommu: bool = Field(default=True, description="an IOMMU for the guest: vfio-pci and DPDK inside need it")
-    vf_slots: kind.SlotCount = Field(default=4, description="slots for VFs, each with a fixed address in the guest")
+    vf_slots: kind.SlotCount | None = Field(
+        default=None, description="slots for VFs, each with a fixed address in the guest; default 4, or as many as vfs"
+    )
     network: kind.NetworkName | None = Field(
         default=None, description="libvirt network for a management NIC; default: no such NIC"
     )
@@ -130,6 +132,10 @@ class GuestIntent(IntentModel):
     @property
     def vf_count(self) -> int:
         return self.vfs if self.vfs is not None else int(self.pf is not None)
+
+    @property
+    def slot_count(self) -> int:
+        return self.vf_slots if self.vf_slots is not None else max(4, self.vf_count)
 
 
 class MirrorIntent(IntentModel):

@@ -160,9 +160,14 @@ def _guests(intent: Intent) -> Iterator[Found]:
 
 
 def _guest_itself(path: tuple[str | int, ...], guest: GuestIntent) -> Iterator[Found]:
-    if guest.vf_count > guest.vf_slots:
-        what = f"{guest.vf_count} VFs do not fit into {guest.vf_slots} slots"
-        yield (*path, "vf_slots"), what, "each VF takes one slot of the guest", f"write vf_slots: {guest.vf_count}"
+    if guest.vf_count > min(guest.slot_count, 16):
+        what = f"{guest.vf_count} VFs do not fit into {min(guest.slot_count, 16)} slots"
+        yield (
+            (*path, "vf_slots"),
+            what,
+            "each VF takes one slot of the guest",
+            "raise vf_slots (at most 16), or lower vfs",
+        )
     inside = guest.inside.hugepages_bytes or 0
     if inside % (2 * MIB) or inside > guest.memory_bytes // 4 * 3:
         whole = min(-(-inside // (2 * MIB)) * 2, guest.memory_bytes // 4 * 3 // MIB & ~1)
@@ -176,16 +181,15 @@ def _guest_itself(path: tuple[str | int, ...], guest: GuestIntent) -> Iterator[F
                 (*path, "inside", "kernel_args", index),
                 f"{token} is decided by the plan",
                 "",
-                "say inside: … instead",
+                "see inside",
             )
     if guest.image is not None:
         yield from _image((*path, "image"), guest.image)
 
 
 def _image(path: tuple[str | int, ...], image: GuestImage) -> Iterator[Found]:
-    if (image.kernel is None) == (image.disk is None):
-        which = "neither a kernel nor a disk" if image.disk is None else "both a kernel and a disk"
-        yield path, f"the image has {which}", "", "give kernel and initrd, or disk"
+    if image.kernel is not None and image.disk is not None:
+        yield path, "the image has both a kernel and a disk", "", "give kernel and initrd, or disk"
     elif (image.kernel is None) != (image.initrd is None):
         yield path, "kernel and initrd belong together", "", "give both of them"
     elif image.disk is None and (image.size_bytes is not None or image.ssh_keys):

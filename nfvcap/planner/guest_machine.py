@@ -28,7 +28,7 @@ def machine(host: str, name: str, intent: GuestIntent, facts: Facts, reasons: Re
         uuid=str(uuid.uuid5(_NAMESPACE, f"{host}/{name}")),
         cpu=_cpu(name, intent, facts, reasons),
         viommu=intent.viommu,
-        vf_slots=tuple(slot_address(number) for number in range(intent.vf_slots)),
+        vf_slots=tuple(slot_address(number) for number in range(intent.slot_count)),
         network=intent.network,
         kernel_args=_kernel_args(name, intent, reasons),
         boot=GuestBoot(**intent.image.model_dump()) if intent.image else None,
