@@ -137,7 +137,7 @@ def test_nothing_outlives_the_controller(
         [sys.executable, "-c", DRIVER, trial, str(inventory), str(tmp_path)], stderr=subprocess.DEVNULL
     )
     try:
-        assert wait_until(lambda: bool(alive(f"sleep {marker}")))
+        assert wait_until(lambda: bool(alive(f"sleep {marker}")), 120)  # Ansible starts slowly on a loaded machine
         driver.send_signal(number)
         driver.wait(timeout=30)
         assert wait_until(lambda: not alive(marker) and not alive(trial)), alive(trial)
