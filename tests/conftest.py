@@ -3,11 +3,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).resolve().parent
+
+
+def pytest_configure() -> None:
+    """Temporary files on a disk: Debian 13 has /tmp in memory, where direct I/O and much else is not what it tests."""
+    in_memory = any(line.split()[1:3] == ["/tmp", "tmpfs"] for line in Path("/proc/mounts").read_text().splitlines())
+    if in_memory and "TMPDIR" not in os.environ:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/var/tmp")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist, which puts the group into the name of a test

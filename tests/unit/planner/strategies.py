@@ -125,6 +125,21 @@ def intents(draw: st.DrawFn, spec: MachineSpec) -> Intent:
 
 
 @st.composite
+def crowds(draw: st.DrawFn) -> tuple[MachineSpec, Intent]:
+    """Several guests that share one port of a machine with room for them: where things could be given away twice."""
+    threads = draw(st.sampled_from([1, 2]))
+    nodes = [NodeSpec(draw(st.integers(10, 16)), threads, 64 * GIB) for _ in range(2)]
+    port = PortSpec(ADDRESSES[0], node=draw(st.integers(0, 1)), name="ens17f0", total_vfs=8)
+    spec = MachineSpec(nodes=nodes, ports=[port], siblings_far=draw(st.booleans()), iommu_kind="amd")
+    guests = {
+        f"vm{number}": {"vcpus": draw(st.integers(1, 2)), "memory": "1G", "pf": port.address,
+                        "vfs": draw(st.integers(1, 2))}
+        for number in range(draw(st.integers(2, 4)))
+    }  # fmt: skip
+    return spec, Intent.model_validate({"pfs": [{"pf": port.address, "vfs": 8}], "guests": guests})
+
+
+@st.composite
 def partial_states(draw: st.DrawFn, spec: MachineSpec) -> Facts:
     """The machine as someone, perhaps an interrupted run, may have left it."""
     facts = document(spec)
