@@ -18,16 +18,24 @@ bool clock_tsc_is_invariant(void)
     return (edx & (1u << 8)) != 0;
 }
 
+/* Neither before what comes before it nor after what comes after. RDTSCP would do half of it, and is not in x86-64-v2. */
+static uint64_t fenced_tsc(void)
+{
+    _mm_lfence();
+    uint64_t tsc = __rdtsc();
+    _mm_lfence();
+    return tsc;
+}
+
 /* The tightest of a few rdtsc - clock - rdtsc brackets. */
 static struct clock_sample take_sample(int clock_id)
 {
     struct clock_sample best = {.bracket_ticks = UINT64_MAX};
     for (int i = 0; i < SAMPLE_TRIES; i++) {
         struct timespec t;
-        unsigned aux;
-        uint64_t before = __rdtscp(&aux);
+        uint64_t before = fenced_tsc();
         clock_gettime(clock_id, &t);
-        uint64_t after = __rdtscp(&aux);
+        uint64_t after = fenced_tsc();
         if (after - before >= best.bracket_ticks)
             continue;
         best.bracket_ticks = after - before;
