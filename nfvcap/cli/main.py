@@ -99,6 +99,16 @@ def main(argv: list[str] | None = None) -> None:
         # The reader (`| head`) went away: not our failure, and nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.OK
+    except Exception as error:  # whatever nobody thought of: it must not pass for anything else
+        import traceback
+
+        traceback.print_exc()
+        defect = NfvcapError(
+            "NFV-CLI-007", "this is a defect of nfvcap", f"{type(error).__name__}: {error}",
+            "report it with the lines above and the command; what was done to hosts is in the log of the run",
+        )  # fmt: skip
+        click.echo(f"nfvcap: {defect}", err=True)
+        code = ExitCode.INTERNAL
     sys.exit(int(code))
 
 
