@@ -82,7 +82,7 @@ def _vdev(host: str, wish: Wish, options: PacketOptions, follow: Follow) -> tupl
     with vdev_path(agent, directory, options.link) as path:
         measurement = Run(path, wish, None, digest, follow).measure()
     return (
-        HostResult(host=host, environment=around, checks=checks(measurement), fingerprint=digest,
+        HostResult(host=host, environment=around, checks=checks(measurement, digest), fingerprint=digest,
                    measurements=(measurement,)),
         measurement,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,13 +20,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from nfvcap.agent.client import Agent as Client
 from nfvcap.model.measurement import Trial
 from nfvcap.model.result import Result, Verdict
 from nfvcap.verify.packets.engines.vdev import vdev_path
+from nfvcap.verify.packets.path import Recount, Sent
+from nfvcap.verify.packets.points.local import LocalCapturing, LocalPoint
 from nfvcap.verify.packets.profiles import PROFILES
 from nfvcap.verify.packets.traffic import traffic
 from nfvcap.verify.packets.trials import Trials
+from tests.agent.captures import Record, numbered, pcap
 from tests.agent.support import Agent
 
 PROFILE = replace(PROFILES["quick"], drain_s=0.3, settle_s=0.0, retries=0)
@@ -146,9 +152,11 @@ def test_ctrl_c_stops_the_source_first_and_keeps_a_partial_report(agent: Agent, 
     for line in process.stderr:
         if line.startswith("warm-up"):
             break
-    time.sleep(1.5)
-    below = children(process.pid)
-    assert len(below) == 2, "a generator and a capture"
+    deadline = time.monotonic() + 60
+    while len(below := children(process.pid)) < 2:  # a generator and a capture
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -157,3 +165,35 @@ def test_ctrl_c_stops_the_source_first_and_keeps_a_partial_report(agent: Agent, 
     assert not any(Path(f"/proc/{pid}").exists() for pid in below)
     reports = list((tmp_path / "nfvcap" / "runs").glob("*/result.json"))
     assert json.loads(reports[0].read_text())["hosts"][0]["measurements"][0]["partial"] == "interrupted"
+
+
+def test_a_file_is_replayed_and_recounted_frame_by_frame(agent: Agent, memory_dir: Path) -> None:
+    """Numbered frames of the file get new numbers, others are counted."""
+    path = memory_dir / "in.pcap"
+    records = numbered(range(50), flow=3, size=200)
+    records += [Record(records[-1].ns + n, b"\x02" * 12 + b"\x88\xb5" + bytes(86), 100) for n in range(1, 11)]
+    path.write_bytes(pcap(records))
+    with trials(agent, memory_dir, str(path)) as t:
+        proof = t.prove()
+        trial = t.run("fixed rate", RATE_PPS, packets=6000)
+    assert proof.lost == 0 and proof.sent == 100
+    assert rows(trial).keys() <= {"refused"} and trial.foreign == 0 and trial.sent == 6000
+    assert {size.size_bytes for size in trial.sizes} == {104, 204}
+
+
+@pytest.mark.skipif(shutil.which("capinfos") is None, reason="capinfos is not installed")
+def test_other_tools_count_the_same(agent: Agent, memory_dir: Path) -> None:
+    counted = []
+    with trials(agent, memory_dir, "imix") as t:
+        point = t.path.point
+        plain = LocalCapturing.recount
+
+        def recount(self: LocalCapturing, sent: Sent) -> Recount:
+            done = subprocess.run(["capinfos", "-cM", str(self.path)], capture_output=True, text=True, check=True)
+            counted.append(int(done.stdout.split("packets:")[1].split()[0]))
+            return plain(self, sent)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(LocalCapturing, "recount", recount)
+            trial = t.run("fixed rate", RATE_PPS, packets=12_000)
+    assert isinstance(point, LocalPoint) and counted == [trial.recounted]

@@ -19,9 +19,14 @@ WORDS = Path(catalogue.__file__).with_name("pkt.yml")
 _LONGER = "--budget with more time"
 
 
-def checks(measurement: Measurement) -> tuple[Check, ...]:
-    """All checks of one path, in a fixed order and under names that never change."""
-    return tuple(_checks(measurement))
+def checks(measurement: Measurement, fingerprint: str) -> tuple[Check, ...]:
+    """All checks of one path, in a fixed order and under names that never change.
+
+    Args:
+        measurement: what was measured.
+        fingerprint: of the environment that it was measured in; a calibration made in another one proves nothing.
+    """
+    return tuple(_checks(measurement, fingerprint))
 
 
 def skipped(check_id: str, subject: str, reason: str) -> Check:
@@ -29,8 +34,8 @@ def skipped(check_id: str, subject: str, reason: str) -> Check:
     return _check(check_id, subject, Verdict.SKIP, "", "", reason=reason)
 
 
-def _checks(m: Measurement) -> Iterator[Check]:
-    yield _calibration(m)
+def _checks(m: Measurement, fingerprint: str) -> Iterator[Check]:
+    yield _calibration(m, fingerprint)
     proof = [trial for trial in m.trials if trial.phase == "path proof"]
     if not proof:
         if m.partial:
@@ -58,11 +63,15 @@ def _checks(m: Measurement) -> Iterator[Check]:
         yield _sizes(m, load)
 
 
-def _calibration(m: Measurement) -> Check:
+def _calibration(m: Measurement, fingerprint: str) -> Check:
     c = m.calibration
     wanted = f"a ceiling above the line rate of {mpps(c.line_pps)}" if c else "a calibrated source"
     if c is None:
         return _check("NFV-PKT-001", m.name, Verdict.ERROR, "not calibrated", wanted, reason=m.partial)
+    if c.fingerprint != fingerprint:
+        found = f"calibrated {c.created_at} with fingerprint {c.fingerprint}"
+        return _check("NFV-PKT-001", m.name, Verdict.INCONCLUSIVE, found, f"calibrated with fingerprint {fingerprint}",
+                      reason="the calibration is older than the environment", fix="calibrate again")  # fmt: skip
     found = f"{m.source}: {mpps(c.ceiling_pps)}, {percent(c.ceiling_pps, c.line_pps, 1)} of the line rate"
     good = c.ceiling_pps >= c.line_pps
     reason = "" if good else "what the path does above the source's ceiling is not known"

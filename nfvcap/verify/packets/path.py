@@ -35,6 +35,8 @@ class Sent:
     duration_ns: int = 0
     slipped_ns: int = 0  # how far the schedule slipped altogether
     flows: int = 1
+    per_flow: tuple[tuple[int, int], ...] = ()  # (flow, numbers used) of a replayed file, where they differ
+    unnumbered: int = 0  # frames of a replayed file that carry no number: counted, not recognised
     interrupted: bool = False
 
     @property

@@ -20,6 +20,7 @@ from nfvcap.verify.packets.trials import BudgetSpent, Trials
 
 USABLE_SHARE = 0.9
 """So much of a source's ceiling it can be asked for and be expected to keep to its schedule."""
+UNNUMBERED = "frames of the file that carry no number are counted, not recognised"
 OUT_OF_BUDGET = "the budget was spent"
 
 
@@ -128,7 +129,8 @@ class Run:
             source=path.source.name, point=path.point.name, label=path.label, label_note=path.label_note,
             profile=wish.profile.name, rate=wish.rate, at_least_pps=wish.at_least_pps, traffic=wish.traffic,
             calibration=self._calibration, trials=tuple(self._trials.done), goals=self._goals,
-            deviations=wish.profile.deviations, budget_s=wish.budget_s,
+            deviations=(*wish.profile.deviations, *((UNNUMBERED,) if wish.traffic.file else ())),
+            budget_s=wish.budget_s,
             took_s=round(time.monotonic() - self._begun, 3), partial="" if soaked else self._partial,
             commands=(command,) if command else (),
         )  # fmt: skip

@@ -12,6 +12,7 @@ from nfvcap.model.result import HostResult, Result
 from nfvcap.verify.packets.checks import checks
 from nfvcap.verify.packets.run import Run, Wish
 
+FINGERPRINT = "0123456789abcdef"
 WHEN = "2026-11-24T12:00:00Z"
 ENVIRONMENT = {
     "hostname": "box", "machine": "Box", "os": "Debian", "kernel": "6.12", "cpu": "CPU <&> 2.6 GHz",
@@ -30,13 +31,13 @@ def made(rate: str, pps: int, host: str = "box") -> Result:
     where = replace(path(limit(pps), source=source), **named)  # type: ignore[arg-type]
     calibration = Calibration(
         source="fake", traffic="64", ceiling_pps=20_000_000, line_pps=14_880_952, link_mbps=10_000, created_at=WHEN,
-        fingerprint="0123456789abcdef",
+        fingerprint=FINGERPRINT,
     )  # fmt: skip
     m = Run(where, Wish(INSTANT, FRAMES_64, rate, 60.0), calibration, "f").measure()
     samples = tuple(Sample(end_s=0.1 * n, received=100, stored=90 if n == 3 else 100, lost=10 if n == 3 else 0)
                     for n in range(1, 6))  # fmt: skip
     trials = tuple(trial.model_copy(update={"timeline": samples}) for trial in m.trials)
     m = m.model_copy(update={"took_s": 61.5, "trials": trials})
-    only = HostResult(host=host, environment=ENVIRONMENT, checks=checks(m), fingerprint="0123456789abcdef",
+    only = HostResult(host=host, environment=ENVIRONMENT, checks=checks(m, FINGERPRINT), fingerprint=FINGERPRINT,
                       measurements=(m,))  # fmt: skip
     return Result(nfvcap_version="0.1.0", created_at=WHEN, hosts=(only,))

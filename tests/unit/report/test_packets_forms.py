@@ -139,6 +139,6 @@ def test_every_lost_integer_is_on_the_page(lossy: Result) -> None:
 def test_a_broken_path_and_an_empty_measurement_make_a_page() -> None:
     broken = made("line", 1)
     m = broken.hosts[0].measurements[0].model_copy(update={"trials": (), "goals": (), "partial": "interrupted"})
-    host = broken.hosts[0].model_copy(update={"measurements": (m,), "checks": checks(m)})
+    host = broken.hosts[0].model_copy(update={"measurements": (m,), "checks": checks(m, "f")})
     text = html.document(broken.model_copy(update={"hosts": (host,)}))
     assert "The measurement is partial: interrupted." in text and ">ERROR<" in text

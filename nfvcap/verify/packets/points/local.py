@@ -20,6 +20,7 @@ from nfvcap.verify.packets.path import Captured, Recount, Sent
 from nfvcap.verify.packets.points.timeline import last_received, timeline
 
 INTERVAL_S = 0.1
+_FLOWS_EXPECTED = 64
 _MEMORY_SHARE = 0.7  # of what is free may go into a file in memory
 
 
@@ -87,8 +88,7 @@ class LocalCapturing:
         return captured_by(report, self.point.driver, said)
 
     def recount(self, sent: Sent) -> Recount:
-        options = CheckOptions(files=(self.path,), expect=sent.numbered, flows=sent.flows, ranges=0)
-        return recounted(self.point.agent.check(options))
+        return recounted(self.point.agent.check(expectation((self.path,), sent)), sent)
 
 
 def captured_by(report: CaptureReport, driver: str, messages: str) -> Captured:
@@ -103,13 +103,24 @@ def captured_by(report: CaptureReport, driver: str, messages: str) -> Captured:
     )  # fmt: skip
 
 
-def recounted(report: CheckReport) -> Recount:
-    """The checker's report in the words of the engine."""
+def expectation(files: tuple[Path, ...], sent: Sent) -> CheckOptions:
+    """What the checker has to find: so many numbers in all, or in each flow of a replayed file."""
+    if sent.per_flow and len(sent.per_flow) <= _FLOWS_EXPECTED:
+        return CheckOptions(files=files, expect_flows=sent.per_flow, ranges=0)
+    if sent.unnumbered or sent.per_flow:
+        return CheckOptions(files=files, ranges=0)
+    return CheckOptions(files=files, expect=sent.numbered, flows=sent.flows, ranges=0)
+
+
+def recounted(report: CheckReport, sent: Sent) -> Recount:
+    """The checker's report in the words of the engine. Of frames without number only how many there are is known."""
     numbers, totals = report.numbers, report.totals
+    unnumbered = min(totals.foreign, sent.unnumbered)
     bad = [file for file in report.files if file.state != "whole"]
     return Recount(
-        packets=totals.packets, distinct=numbers.distinct, duplicates=numbers.duplicates,
-        reordered=numbers.reordered, corrupt=totals.corrupt, foreign=totals.foreign, invented=numbers.beyond_expected,
+        packets=totals.packets, distinct=numbers.distinct + unnumbered, duplicates=numbers.duplicates,
+        reordered=numbers.reordered, corrupt=totals.corrupt, foreign=totals.foreign - unnumbered,
+        invented=numbers.beyond_expected,
         sizes={entry.bytes + FCS_BYTES: entry.packets for entry in report.sizes},
         damaged=f"{bad[0].state}: {bad[0].why or ''}".strip(": ") if bad else "",
     )  # fmt: skip

@@ -97,5 +97,7 @@ def sent_by(report: GenerateReport, traffic: Traffic) -> Sent:
     return Sent(
         numbered=report.numbered or report.sent, omitted=report.omitted, refused=report.refused,
         unsent=report.unsent, errors=driver.errors if driver.known else 0, duration_ns=report.duration_ns,
-        slipped_ns=report.slipped_ns, flows=traffic.flows, interrupted=report.end == "signal",
+        slipped_ns=report.slipped_ns, flows=traffic.flows,
+        per_flow=tuple((flow.flow, flow.sent) for flow in report.flows) if traffic.file else (),
+        unnumbered=report.replay.foreign if report.replay else 0, interrupted=report.end == "signal",
     )  # fmt: skip

@@ -23,11 +23,11 @@ def run(where: Path, rate: str = "search", *, at_least: int | None = None, budge
 
 
 def verdicts(m: Measurement) -> dict[str, Verdict]:
-    return {f"{check.id} {check.subject}": check.verdict for check in checks(m)}
+    return {f"{check.id} {check.subject}": check.verdict for check in checks(m, "f")}
 
 
 def exit_code(m: Measurement) -> int:
-    return int(HostResult(host="h", environment={}, checks=checks(m), measurements=(m,)).exit_code)
+    return int(HostResult(host="h", environment={}, checks=checks(m, "f"), measurements=(m,)).exit_code)
 
 
 @pytest.mark.parametrize("pps", [50_000, 1_000_000, 9_999_999])
@@ -71,7 +71,7 @@ def test_less_loss_at_more_load_is_said() -> None:
 def test_a_dead_path_ends_with_a_diagnosis_before_any_load() -> None:
     m = run(path(dead))
     assert [trial.phase for trial in m.trials] == ["path proof"] and m.goals == ()
-    (_, proof) = checks(m)
+    (_, proof) = checks(m, "f")
     assert proof.id == "NFV-PKT-002" and proof.verdict is Verdict.FAIL
     assert proof.found == "0 of 100 frames" and "nothing arrived" in proof.reason
     assert measured(m) == "the path is broken: 0 of 100 frames arrived."
@@ -167,3 +167,9 @@ def test_soak_goes_on_until_the_budget_ends_and_is_complete() -> None:
     soak = replace(PROFILES["soak"], trial_s=0.001, warm_up_s=0.001, drain_s=0.0, settle_s=0.0)
     m = Run(path(limit(10**9)), Wish(soak, FRAMES_64, "1000000", 0.3), None, "f").measure()
     assert not m.partial and len(m.trials) > 5 and exit_code(m) == 0
+
+
+def test_a_calibration_of_another_environment_proves_nothing() -> None:
+    m = run(path(limit(10**9)))
+    (first, *_) = checks(m, "another kernel")
+    assert first.id == "NFV-PKT-001" and first.verdict is Verdict.INCONCLUSIVE and "older" in first.reason
