@@ -111,7 +111,7 @@ _OPTIONS = [
                  help="Trials at line rate, a search for the highest rate, trials at a rate; default: the profile's."),
     click.option("--at-least", type=Rate(), metavar="MPPS", help="Fail when the search finds less than this."),
     click.option("--budget", type=Duration(), metavar="TIME", help="End after 90s, 10m, 1h; default: the profile's."),
-    click.option("--calibrate", is_flag=True, help="Measure only the source, and keep what it can do."),
+    click.option("--calibrate", is_flag=True, help="Measure only what the source can do alone."),
     click.option("--link", default="10G", show_default=True, callback=_link, metavar="RATE",
                  help="Speed of the link that is meant by line rate."),
     click.option("--directory", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="DIR",

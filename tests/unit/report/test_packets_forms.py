@@ -61,12 +61,12 @@ def test_junit(lossy: Result) -> None:
 
 
 def test_tap(lossy: Result) -> None:
-    golden("lossy.tap", tap.document(lossy))
+    golden("lossy.tap.txt", tap.document(lossy))
 
 
 def test_prometheus(searched: Result) -> None:
     text = prometheus.document(searched)
-    golden("searched.prom", text)
+    golden("searched.prom.txt", text)
     for line in text.splitlines():
         assert re.fullmatch(r'# (HELP|TYPE) nfvcap_\w+ .+|nfvcap_\w+(\{(\w+="[^"]*",?)+\})? -?[0-9.e+-]+', line), line
 
