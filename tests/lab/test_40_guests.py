@@ -20,7 +20,8 @@ from nfvcap.model.plan import GuestBoot, GuestMachine
 from tests.lab.conftest import HOST, Controller
 from tests.lab.host import Host
 
-pytestmark = pytest.mark.lab
+# Long runs until they have been seen through on a quiet machine.
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 GUEST, NODE, CPU, EMULATOR = "vm1", 1, "6", "5"
 FOREIGN = "somebodys"
@@ -128,7 +129,6 @@ def test_the_kernel_reads_the_medium_for_cloud_init(host: Host) -> None:
     assert shown.splitlines()[:3] == ["CIDATA", "meta-data", "user-data"] and '"local-hostname": "vm9"' in shown
 
 
-@pytest.mark.soak
 def test_a_nested_guest_survives_its_starts(guests: None, host: Host) -> None:
     took = json.loads(host.lab.ssh(["python3", "-", GUEST, str(BOOTS)], stdin=_BOOTS, timeout_s=3000).stdout)
     middle = sorted(took)[len(took) // 2]
