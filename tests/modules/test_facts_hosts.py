@@ -288,12 +288,17 @@ def test_facts_are_plain_json(tmp_path: Path) -> None:
     json.loads(facts.to_json())
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Facts:
-    machine = host("lab-provisioned", tmp_path_factory.mktemp("lab"))
+def recorded(name: str, path: Path) -> Facts:
+    """A machine that was recorded, asked for what it was asked for then."""
+    machine = host(name, path)
     asked = {line.split()[0]: line.split() for line in machine.answers}
     packages, units = asked["dpkg-query"][4:], asked["systemctl"][4:]  # what was asked for when it was recorded
     return machine.facts(packages=tuple(packages), units=tuple(units), kernel_modules=("vfio_pci", "kvm"))
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    return recorded("lab-provisioned", tmp_path_factory.mktemp("lab"))
 
 
 class TestLabServer:
@@ -332,3 +337,27 @@ class TestLabServer:
         assert lab.units["libvirtd.socket"].active == "active"
         assert lab.module_parameters["vfio_pci"]["disable_idle_d3"] == "Y"
         assert lab.ledger is not None and lab.ledger["schema"] == "nfvcap/ledger/1"
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    return recorded("lab-pristine", tmp_path_factory.mktemp("pristine"))
+
+
+class TestPristineLabServer:
+    """The same machine, recorded before anything was done to it."""
+
+    def test_ports_have_no_vfs_and_could_have_seven(self, pristine: Facts) -> None:
+        for address, node in (("0000:41:00.0", 0), ("0000:81:00.0", 1)):
+            port = nic(pristine, address)
+            assert (port.node, port.driver, port.admin_up) == (node, "igb", False)
+            assert port.sriov is not None
+            assert (port.sriov.total_vfs, port.sriov.num_vfs, port.sriov.vfs) == (7, 0, ())
+
+    def test_nothing_of_ours_is_there(self, pristine: Facts) -> None:
+        assert pristine.ledger is None
+        assert {path for path, file in pristine.files.items() if file is not None} <= {"/etc/default/irqbalance"}
+        assert pristine.units["nfvcap-sriov.service"].load == "not-found"
+        assert pristine.cmdline.running.split() == (pristine.cmdline.configured or "").split()
+        assert {pages.total for one in pristine.nodes for pages in one.hugepages} == {0}
+        assert "vfio_pci" not in pristine.kernel_modules
