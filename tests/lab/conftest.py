@@ -155,9 +155,9 @@ class ProvisionedLab:
         return self.lab.ssh(argv, **options)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def provisioned_lab(lab: Lab, nfvcap: Controller) -> ProvisionedLab:
-    """Provisions only what is lacking: free of charge when the lab already is as it should be."""
+    """Provisions what is lacking, once per file: each test leaves the lab as it should be."""
     nfvcap("provision", HOST, "--yes", "--reboot", "auto")
     return ProvisionedLab(lab, nfvcap)
 

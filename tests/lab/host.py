@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nfvcap.errors import NfvcapError
 from nfvcap.lab import Lab
 
 _SICK_FILE = Path(__file__).with_name("sick_file.py")
@@ -65,7 +66,7 @@ class Host:
     def reboot(self) -> None:
         """Reboot in an orderly way and wait until root can log in again and all services have been started."""
         before = self.boot_id()
-        self.lab.ssh(["systemctl", "reboot"], check=False)
+        self.lab.ssh(["systemctl", "--no-block", "reboot"], check=False)
         self._wait_new_boot(before)
 
     def settle(self, boot: str, within_s: float = 15) -> None:
@@ -85,7 +86,10 @@ class Host:
     def _answer(self) -> tuple[str, bool]:
         """The boot id and whether it is on its way down; no boot id while it does not answer."""
         words = ["cat", "/proc/sys/kernel/random/boot_id", ";", "systemctl", "is-system-running"]
-        said = [*self.lab.ssh(words, check=False, timeout_s=60).stdout.split(), "", ""]
+        try:
+            said = [*self.lab.ssh(words, check=False, timeout_s=30).stdout.split(), "", ""]
+        except NfvcapError:  # a server on its way down takes connections that it no longer serves
+            return "", False
         return said[0], said[1] == "stopping"
 
     def _wait_new_boot(self, before: str) -> None:

@@ -60,8 +60,13 @@ def test_reboot_never_stops_before_the_reboot_and_says_so(nfvcap: Controller, ho
     assert "iommu=pt" in host.read("/boot/grub/grub.cfg")
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("boundary", ["facts ok", "boot …", "reboot …", "runtime …", "runtime changed"])
+@pytest.mark.parametrize(
+    "boundary",
+    [
+        "facts ok", "boot …", "reboot …", "runtime …",
+        pytest.param("runtime changed", marks=pytest.mark.soak),  # until it has been seen through
+    ],
+)  # fmt: skip
 def test_a_controller_killed_at_a_stage_boundary_leaves_a_host_that_converges(
     nfvcap: Controller, host: Host, boundary: str
 ) -> None:
@@ -79,7 +84,6 @@ def test_provision_converges_after_all_that(nfvcap: Controller, host: Host, firs
         assert host.num_vfs(pf["address"]) == pf["num_vfs"]
 
 
-@pytest.mark.soak
 def test_a_second_run_changes_nothing(nfvcap: Controller, host: Host, tmp_path: Path) -> None:
     before, boot = host.fingerprint(), host.boot_id()
     plan = tmp_path / "plan.json"
@@ -87,14 +91,12 @@ def test_a_second_run_changes_nothing(nfvcap: Controller, host: Host, tmp_path: 
     assert json.loads(plan.read_text())["nfvcap_plan"][HOST]["changes"] == []
     # All roles, not only those with pending changes: each module must see for itself that nothing is to be done.
     assert nfvcap.playbook("provision.yml", plan)["changed"] == 0
-    assert nfvcap.playbook("provision.yml", plan, "--check")["changed"] == 0
     nfvcap("provision", HOST, "--yes", "--reboot", "never")
     assert host.boot_id() == boot
     after = host.fingerprint()
     assert {path for path in before | after if before.get(path) != after.get(path)} <= {"/var/lib/nfvcap/plan.json"}
 
 
-@pytest.mark.soak
 def test_check_mode_predicts_what_a_run_changes(nfvcap: Controller, host: Host, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     nfvcap("plan", HOST, "-o", str(plan), expect=0)
@@ -109,7 +111,6 @@ def test_check_mode_predicts_what_a_run_changes(nfvcap: Controller, host: Host, 
     nfvcap("verify", HOST, "--state-only")
 
 
-@pytest.mark.soak
 def test_the_pf_that_nobody_named_is_untouched(host: Host, pristine: dict[str, str]) -> None:
     assert host.num_vfs(FIRST_PF) == 0
     assert host.run(f"basename $(readlink /sys/bus/pci/devices/{FIRST_PF}/driver)").strip() == "igb"
@@ -118,7 +119,6 @@ def test_the_pf_that_nobody_named_is_untouched(host: Host, pristine: dict[str, s
     assert about and all(after[path] == value for path, value in about.items())
 
 
-@pytest.mark.soak
 def test_a_second_pf_is_added_without_touching_the_first(nfvcap: Controller, lab: Lab, host: Host) -> None:
     (other,) = (pf["address"] for pf in host.desired()["pfs"])
     inodes = f"stat -c %i /sys/bus/pci/devices/{other}/virtfn*/config"
@@ -131,14 +131,13 @@ def test_a_second_pf_is_added_without_touching_the_first(nfvcap: Controller, lab
     assert host.boot_id() == boot
 
 
-@pytest.mark.soak
+@pytest.mark.soak  # until it has been seen through
 def test_everything_survives_a_reboot(nfvcap: Controller, host: Host) -> None:
     host.reboot()
     nfvcap("verify", HOST, "--state-only")
     nfvcap("plan", HOST, expect=0)
 
 
-@pytest.mark.soak
 def test_third_party_tools_agree(host: Host) -> None:
     desired = host.desired()
     on_vfio = {vf for pf in desired["pfs"] for vf in host.vfs(pf["address"], driver="vfio-pci")}

@@ -18,8 +18,7 @@ from nfvcap.lab.topology import PORTS
 from tests.lab.conftest import HOST, Controller, ProvisionedLab
 from tests.lab.host import Host
 
-# Long runs until they have been seen through on a quiet machine.
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = pytest.mark.lab
 
 
 @contextmanager
@@ -60,8 +59,7 @@ def test_memory_that_is_gone_at_run_time_is_reported_and_the_pages_go_back(
         said = nfvcap.failing("provision", HOST, "--yes", expect=(1, 2, 4))
         assert "NFV-MEM" in said or "NFV-PLAN" in said
         assert f"node {pool['node']}" in said
-    nfvcap("provision", HOST, "--yes")
-    nfvcap("verify", HOST, "--state-only")
+    nfvcap("provision", HOST, "--yes")  # and its checks pass
 
 
 def test_vfs_are_not_recreated_while_a_guest_holds_one(
@@ -70,7 +68,7 @@ def test_vfs_are_not_recreated_while_a_guest_holds_one(
     pf = runtime_pf()
     vf = host.vfs(pf, driver="vfio-pci")[0]
     intent = yaml.safe_load(nfvcap.inventory.read_text())["all"]["hosts"][HOST]["nfvcap"]
-    pfs = [{**entry, "vfs": entry["vfs"] - 1} for entry in intent["pfs"]]
+    pfs = [{**entry, "vfs": entry["vfs"] - 1, "vf": {}} for entry in intent["pfs"]]
     with host.guest_holding(vf) as guest:
         vfs = host.vfs(pf)
         with intent_with(nfvcap, tmp_path, pfs=pfs) as fewer:
@@ -83,8 +81,11 @@ def test_vfs_are_not_recreated_while_a_guest_holds_one(
 
 @pytest.mark.parametrize(
     ("illness", "code"),
-    [(("fails-after", "2"), "NFV-SRIOV-007"), (("blocks",), "NFV-SRIOV-006")],
-    ids=["fails-at-the-third-vf", "blocks"],
+    [
+        pytest.param(("fails-after", "2"), "NFV-SRIOV-007", id="fails-at-the-third-vf"),
+        # Until it has been seen through to its end.
+        pytest.param(("blocks",), "NFV-SRIOV-006", id="blocks", marks=pytest.mark.soak),
+    ],
 )
 def test_a_write_to_sriov_numvfs_that_goes_wrong_is_reported_and_the_next_run_mends_it(
     provisioned_lab: ProvisionedLab,
@@ -102,11 +103,12 @@ def test_a_write_to_sriov_numvfs_that_goes_wrong_is_reported_and_the_next_run_me
     with host.sick(path, *illness), impatient as controller:
         said = controller.failing("provision", HOST, "--yes", expect=(1, 4))
         assert code in said and pf in said, said
-        assert host.num_vfs(pf) == 0, "VFs are left of a run that failed"
-    nfvcap("provision", HOST, "--yes")
-    nfvcap("verify", HOST, "--state-only")
+    # Read when the file is well again: a reader waits for a writer that hangs.
+    assert host.num_vfs(pf) == 0, "VFs are left of a run that failed"
+    nfvcap("provision", HOST, "--yes")  # and its checks pass
 
 
+@pytest.mark.soak  # until it has been seen through
 def test_a_vf_that_fails_to_bind_is_named_and_the_next_run_mends_it(
     provisioned_lab: ProvisionedLab, nfvcap: Controller, host: Host
 ) -> None:
@@ -116,10 +118,10 @@ def test_a_vf_that_fails_to_bind_is_named_and_the_next_run_mends_it(
     with host.read_only("/sys/bus/pci/drivers/vfio-pci/bind", "/sys/bus/pci/drivers_probe"):
         said = nfvcap.failing("provision", HOST, "--yes", expect=(1, 4))
         assert vf in said and "NFV-DRV" in said, said
-    nfvcap("provision", HOST, "--yes")
-    nfvcap("verify", HOST, "--state-only")
+    nfvcap("provision", HOST, "--yes")  # and its checks pass
 
 
+@pytest.mark.soak  # one boot in two panicked at load 20: "timer doesn't work through Interrupt-remapped IO-APIC"
 def test_power_cut_in_the_middle_of_apply(
     provisioned_lab: ProvisionedLab, nfvcap: Controller, lab: Lab, host: Host
 ) -> None:
@@ -129,4 +131,3 @@ def test_power_cut_in_the_middle_of_apply(
     lab.power_cut()
     lab.up()
     nfvcap("provision", HOST, "--yes", "--reboot", "auto")
-    nfvcap("verify", HOST, "--state-only")
