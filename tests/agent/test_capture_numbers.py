@@ -82,6 +82,9 @@ def test_every_frame_that_came_is_in_a_file(agent: Agent, link: Link, memory_dir
     """Stopped for a while, or told to rotate: what was received is stored once, in order, and nothing else is."""
     running = link.capture("--write", str(memory_dir / "x.pcap"), "--rotate-size", "4M", "--when-full", "wait")
     sender = link.generate(100_000_000, "--size", "64", "--rate", "0.05")
+    if os.geteuid() == 0:
+        pid = running.process.pid
+        assert wait_for(lambda: ask(pid, "/nfvcap/total")["/nfvcap/total"]["received"] > 0), "the sender did not start"
     time.sleep(0.5)
     for _ in range(4):
         running.send(abuse)
