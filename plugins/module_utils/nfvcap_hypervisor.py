@@ -7,6 +7,7 @@ The connection is opened when the first guest is looked for, so hosts without gu
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from .nfvcap_failure import Failure
@@ -48,7 +49,8 @@ class Hypervisor:
     def close(self) -> None:
         """End the connection, if there is one."""
         if self._connection is not None:
-            self._connection.close()
+            with suppress(self._libvirt.libvirtError):
+                self._connection.close()
             self._connection = None
 
     def _ask(self, what: str, question: Callable[[], T]) -> T:
@@ -58,13 +60,21 @@ class Hypervisor:
             raise refused(what, error) from error
 
     def _open(self) -> Any:
-        if self._connection is not None:
+        if self._connection is not None and self._answers():
             return self._connection
         self._libvirt = binding()
         # Before the connection: events come only to connections that were opened after it.
         self._libvirt.virEventRegisterDefaultImpl()
         self._connection = connect()
         return self._connection
+
+    def _answers(self) -> bool:
+        """libvirtd ends a connection that was silent for half a minute, as during another step of ours."""
+        try:
+            self._connection.getLibVersion()
+        except self._libvirt.libvirtError:
+            return False
+        return True
 
 
 class Guest:

@@ -50,6 +50,7 @@ class FakeLibvirt:
         self.faults: dict[tuple[str, str], str] = {}
         self.silent = self.refuses = self.blind = self.netless = False
         self.agent = True
+        self.dropped = False  # libvirtd has ended the connection
         self.callbacks: dict[int, tuple[int, Callable[..., None]]] = {}
         self.pending: list[str] = []
         self.open_connections = 0
@@ -106,6 +107,13 @@ class FakeLibvirt:
 
     def close(self) -> None:
         self.open_connections -= 1
+
+    def getLibVersion(self) -> int:
+        if self.dropped:
+            self.dropped = False
+            self.open_connections -= 1
+            raise LibvirtError("internal error: client socket is closed", 1)
+        return 11003000
 
     def listAllDomains(self) -> list[Domain]:
         names = {name[:-4] for at in (DEFINED, RUNNING) for name in self.host.listdir(at) if name.endswith(".xml")}

@@ -84,6 +84,19 @@ def test_there_and_back(bench: Bench) -> None:
     assert bench.virt.open_connections == 0 and not bench.virt.callbacks
 
 
+def test_connection_that_libvirtd_ended_meanwhile_is_opened_anew(bench: Bench) -> None:
+    answer = bench.host.answers["ip"]
+
+    def slow(words: list[str]) -> Any:
+        bench.virt.dropped = "set" in words
+        return answer(words)
+
+    bench.host.answers["ip"] = slow
+    assert bench.attach().extra["nfvcap_attached"]["sight"]
+    bench.detach()
+    assert bench.virt.open_connections == 0 and not len(Ledger(bench.host))
+
+
 def test_check_mode_foretells_and_touches_nothing(bench: Bench) -> None:
     before = bench.host.tree()
     foretold = bench.attach(check=True)
