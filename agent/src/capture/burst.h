@@ -21,7 +21,8 @@
 struct look {
     uint64_t bytes; /* the sum of the packets' lengths */
     uint64_t odd;   /* 0: each is one segment, referenced once, of this queue's pool and nothing special */
-    bool small;     /* and each has its 1 to SMALL_PACKET_BYTES where the pool's mbufs begin their data */
+    bool whole;     /* each has `least` bytes or more */
+    bool small;     /* not odd, and each has its 1 to SMALL_PACKET_BYTES where the pool's mbufs begin their data */
 };
 
 typedef uint32_t line_words __attribute__((vector_size(64), may_alias));
@@ -45,16 +46,18 @@ ALWAYS_INLINE uint64_t oddity(const struct rte_mbuf *m, const struct rte_mempool
     return ((word ^ usual) & counted) | (m->ol_flags & ODD_FLAGS) | ((uintptr_t)m->pool ^ (uintptr_t)pool);
 }
 
-/* n > 0. Compares all with the first one, and that one with what is usual. */
-ALWAYS_INLINE struct look look_at_burst(struct rte_mbuf *const *packets, unsigned n, const struct rte_mempool *pool)
+/* n > 0, least < 2^31. Compares all with the first one, and that one with what is usual. */
+ALWAYS_INLINE struct look look_at_burst(struct rte_mbuf *const *packets, unsigned n, const struct rte_mempool *pool,
+                                        uint32_t least)
 {
     const struct rte_mbuf *m = packets[0];
     const line_words first = *(const line_words *)m;
-    line_words differ = {0}, sum = {0}, below = {0};
+    line_words differ = {0}, sum = {0}, below = {0}, under = {0};
     for (unsigned i = 0; i < n; i++) {
         line_words line = *(const line_words *)packets[i];
         differ |= line ^ first;
         below |= line - 1;
+        under |= line - least;
         sum += line;
     }
     const uint64_t counted = 0x0000ffffffff0000ull;
@@ -63,6 +66,7 @@ ALWAYS_INLINE struct look look_at_burst(struct rte_mbuf *const *packets, unsigne
     struct look look = {.bytes = sum[LINE_WORD(pkt_len)]};
     look.odd = oddity(m, pool) | (rearm & counted) | (d[LINE_LONG_WORD(ol_flags)] & ODD_FLAGS) |
                d[LINE_LONG_WORD(pool)];
+    look.whole = under[LINE_WORD(pkt_len)] >> 31 == 0;
     uint64_t moved = (rearm & 0xffff) | (m->data_off ^ RTE_PKTMBUF_HEADROOM);
     look.small = (look.odd | moved | (below[LINE_WORD(pkt_len)] & ~(SMALL_PACKET_BYTES - 1))) == 0;
     return look;

@@ -11,6 +11,8 @@
  */
 #include "build.h"
 #include "burst.h"
+#include "filter_lanes.h"
+#include "filter_tree.h"
 #include "queue.h"
 #include "stream.h"
 
@@ -58,9 +60,19 @@ ALWAYS_INLINE void note_poll(struct queue *q, uint64_t now_tsc, unsigned n)
     count_add(&c->full_polls, n == q->burst);
 }
 
-/* One bit per packet that the filter wants. */
-ALWAYS_INLINE uint64_t filter_burst(const struct queue *q, unsigned n)
+/* What each packet of a burst should have, for the filter to be run the quick way. */
+ALWAYS_INLINE uint32_t least_bytes(const struct queue *q)
 {
+    return q->batch_filter != NULL ? q->batch_filter->tree_bytes : 0;
+}
+
+/* One bit per packet that the filter wants. */
+ALWAYS_INLINE uint64_t filter_burst(const struct queue *q, unsigned n, const struct look *look)
+{
+    const struct batch_filter *batch = q->batch_filter;
+    if (likely_(batch != NULL && look->odd == 0))
+        return batch->is_tree && look->whole ? tree_filter_run(batch, q->packets, n)
+                                             : batch_filter_run(batch, q->packets, n);
     uint64_t keep = 0;
     filter_function filter = q->filter;
     for (unsigned i = 0; i < n; i++)
@@ -70,21 +82,24 @@ ALWAYS_INLINE uint64_t filter_burst(const struct queue *q, unsigned n)
 
 /*
  * Take the wanted packets of a burst from the budget. What lies behind its end is given back as if it had never come.
- * Returns how many packets are left.
+ * False when nothing is left of the burst.
  */
-static __attribute__((noinline)) unsigned apply_budget(struct queue *q, unsigned n, uint64_t *keep)
+static __attribute__((noinline)) bool within_budget(struct queue *q, unsigned *n, uint64_t *keep, struct look *look)
 {
     int64_t wanted = __builtin_popcountll(*keep);
     int64_t left = atomic_fetch_sub_explicit(&q->budget->left, wanted, memory_order_relaxed);
     if (left >= wanted)
-        return n;
+        return true;
     unsigned allowed = 0;
-    while (allowed < n && ((*keep >> allowed & 1) == 0 || left > 0))
+    while (allowed < *n && ((*keep >> allowed & 1) == 0 || left > 0))
         left -= *keep >> allowed++ & 1;
-    rte_pktmbuf_free_bulk(q->packets + allowed, n - allowed);
-    if (allowed > 0)
-        *keep &= UINT64_MAX >> (64 - allowed);
-    return allowed;
+    rte_pktmbuf_free_bulk(q->packets + allowed, *n - allowed);
+    *n = allowed;
+    if (allowed == 0)
+        return false;
+    *keep &= UINT64_MAX >> (64 - allowed);
+    *look = look_at_burst(q->packets, allowed, q->pool, 0);
+    return true;
 }
 
 /* What a burst adds to the counters. */
@@ -282,15 +297,15 @@ ALWAYS_INLINE unsigned poll_store(struct queue *q, const enum record_format form
         return 0;
     }
     unsigned n = received;
-    uint64_t keep = filtered ? filter_burst(q, n) : UINT64_MAX >> (64 - n);
-    if (unlikely_(q->budget != NULL) && (n = apply_budget(q, n, &keep)) == 0)
+    struct look look = look_at_burst(q->packets, n, q->pool, filtered ? least_bytes(q) : 0);
+    uint64_t keep = filtered ? filter_burst(q, n, &look) : UINT64_MAX >> (64 - n);
+    if (unlikely_(q->budget != NULL) && !within_budget(q, &n, &keep, &look))
         return 0;
 
     struct scale t = burst_scale(q, now_tsc, n);
     q->poll_tsc = now_tsc;
     struct tally tally = {0};
     struct capture_counters *c = q->counters;
-    const struct look look = look_at_burst(q->packets, n, q->pool);
     if (unlikely_(s->position.first_ns == 0))
         s->position.first_ns = q->stamp_ns;
     s->position.last_ns = q->stamp_ns;
@@ -339,10 +354,10 @@ static unsigned poll_count(struct queue *q)
     if (n == 0)
         return 0;
     const unsigned received = n;
-    uint64_t keep = q->filter != NULL ? filter_burst(q, n) : UINT64_MAX >> (64 - n);
-    if (unlikely_(q->budget != NULL) && (n = apply_budget(q, n, &keep)) == 0)
+    struct look look = look_at_burst(q->packets, n, q->pool, least_bytes(q));
+    uint64_t keep = q->filter != NULL ? filter_burst(q, n, &look) : UINT64_MAX >> (64 - n);
+    if (unlikely_(q->budget != NULL) && !within_budget(q, &n, &keep, &look))
         return 0;
-    const struct look look = look_at_burst(q->packets, n, q->pool);
     uint64_t kept = (uint64_t)__builtin_popcountll(keep);
     struct capture_counters *c = q->counters;
     counters_begin(c);

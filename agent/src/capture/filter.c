@@ -65,6 +65,7 @@ void filter_compile(struct filter *f, const char *expression)
             "man pcap-filter describes the language");
     f->matches_all = program.bf_len == 1 && program.bf_insns[0].code == (BPF_RET | BPF_K) &&
                      program.bf_insns[0].k != 0;
+    batch_filter_load(&f->batch, &program);
     f->interpreter = interpret;
     f->run = filter_code(&program, &layout);
     f->jit = f->run != NULL;

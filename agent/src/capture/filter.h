@@ -2,6 +2,7 @@
 #ifndef NFVCAP_FILTER_H
 #define NFVCAP_FILTER_H
 
+#include "filter_batch.h"
 #include "queue.h"
 
 #include <stdbool.h>
@@ -12,6 +13,7 @@ struct filter {
     filter_function interpreter; /* the same by libpcap's interpreter, slower */
     bool jit;            /* false: no machine code is allowed here, the interpreter runs */
     bool matches_all;    /* libpcap found that it says yes to everything: no need to run it */
+    struct batch_filter batch; /* the same for a whole burst; n is 0 when it cannot be had */
 };
 
 /* Dies with libpcap's explanation when the expression is wrong. */

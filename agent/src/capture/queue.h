@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "counters.h"
+#include "filter_batch.h"
 #include "record.h"
 #include "storage.h"
 
@@ -31,7 +32,8 @@ struct queue {
     /* read for every burst */
     struct storage *storage; /* NULL: count only */
     struct rte_mempool *pool;
-    filter_function filter; /* NULL: none */
+    filter_function filter;                  /* NULL: none */
+    const struct batch_filter *batch_filter; /* the same for a burst of packets in one segment; NULL: there is none */
     uint16_t port, id;
     uint16_t burst;
     uint32_t snaplen;

@@ -144,6 +144,7 @@ static void open_queues(struct session *s)
         q->snaplen = o->snaplen < 65600 ? o->snaplen : 65600;
         q->when_full = o->when_full;
         q->filter = s->filter.run;
+        q->batch_filter = s->filter.batch.n > 0 ? &s->filter.batch : NULL;
         q->counters = &s->capture_counters[i];
         q->storage_counters = &s->storage_counters[i];
         if (o->packets != 0)
