@@ -83,7 +83,7 @@ static bool parse_interface(const char *driver, const char *s, unsigned index, u
         memcpy(out->interface, name, name_length);
     if (strcmp(driver, "af_packet") == 0)
         length = snprintf(out->devargs, sizeof(out->devargs),
-                          "%s,iface=%s,qpairs=%u,blocksz=65536,framesz=2048,framecnt=4096%s", out->device, name,
+                          "%s,iface=%s,qpairs=%u,blocksz=65536,framesz=2048,framecnt=16384%s", out->device, name,
                           n_queues, rest);
     else if (strcmp(driver, "af_xdp") == 0)
         length = snprintf(out->devargs, sizeof(out->devargs), "%s,iface=%s,start_queue=0,queue_count=%u%s",

@@ -8,6 +8,7 @@
 
 #include <getopt.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,13 @@ static const char help[] =
     "usage: nfvcap-agent bench [OPTION]...\n"
     "\n"
     "Measures, in turn and several times: the floor (a loop that does only the unavoidable), this program, and the\n"
-    "peers that are installed (dpdk-testpmd, dpdk-dumpcap, dd; dpdkcap if NFVCAP_BENCH_DPDKCAP names it). What counts\n"
-    "are the ratios, each of two values of the same run. CPU time per packet, all threads that take part together.\n"
+    "peers that are installed (dpdk-testpmd, dpdk-dumpcap, dpdkcap, tcpdump, netsniff-ng, dd). What counts are the\n"
+    "ratios, each of two values of the same run: their median, and the least and the most of them. CPU time per\n"
+    "packet is that of all threads that take part together. INT and TERM end it early, with a table of what there is.\n"
     "\n"
     "  --runs N           repetitions (7)\n"
-    "  --warm-up TIME     before each measurement (2); --measure TIME: its length (1)\n"
+    "  --warm-up TIME     before each measurement (1); --measure TIME: its length (700ms)\n"
+    "  --soak TIME        how long to look for growing memory, once (30); 0: not at all\n"
     "  --only NAME,...    measurements whose name begins so\n"
     "  --memory DIR       on a file system in memory (/dev/shm)\n"
     "  --disk DIR         on a real file system; without it disks are left out\n"
@@ -29,7 +32,7 @@ static const char help[] =
     "  --json FILE        all values (- for standard output)\n"
     "  --list             the names\n"
     "\n"
-    "Needs 256 MiB of huge pages. Exit code 4 when a ratio that must be met is not.\n";
+    "The peers need 256 MiB of huge pages, and with the links root. Exit code 4 when a ratio that must be met is not.\n";
 
 static bool wanted(const struct bench_options *o, const char *name)
 {
@@ -43,23 +46,43 @@ static bool wanted(const struct bench_options *o, const char *name)
     return found;
 }
 
+static volatile sig_atomic_t enough; /* asked to end: what has been measured is printed */
+
+static void end_early(int signal)
+{
+    enough = 1;
+}
+
+/* dpdk-dumpcap is known to crash now and then: three attempts. */
+static double measure(const struct bench_options *o, const struct measurement *m, const char **why)
+{
+    double value = NAN;
+    for (unsigned attempt = 0; attempt < 3 && !isfinite(value) && !enough; attempt++) {
+        *why = NULL;
+        value = m->run(o, m, why);
+    }
+    return value;
+}
+
 static void run_all(const struct bench_options *o)
 {
+    const struct sigaction action = {.sa_handler = end_early, .sa_flags = SA_RESTART};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
     for (unsigned run = 0; run < o->runs; run++) {
-        for (unsigned i = 0; i < n_bench_measurements; i++) {
+        for (unsigned i = 0; i < n_bench_measurements && !enough; i++) {
             struct measurement *m = &bench_measurements[i];
-            if (!m->wanted || (m->missing != NULL && m->n_values == 0))
+            if (!m->wanted || (run > 0 && (m->once || summary_of(m->values, m->n_values).n == 0)))
                 continue;
             const char *why = NULL;
-            double value = NAN;
-            for (unsigned attempt = 0; attempt < 3 && !isfinite(value); attempt++)
-                value = m->run(o, m, &why); /* dpdk-dumpcap is known to crash now and then */
-            if (isfinite(value))
-                m->values[m->n_values++] = value;
-            else
+            double value = measure(o, m, &why);
+            if (enough)
+                break;
+            m->values[m->n_values++] = value;
+            if (!isfinite(value))
                 m->missing = why != NULL ? why : "no value";
-            fprintf(stderr, "run %u/%u %-22s %10.1f %s%s%s\n", run + 1, o->runs, m->name, value, m->unit,
-                    why != NULL && !isfinite(value) ? ": " : "", why != NULL && !isfinite(value) ? why : "");
+            fprintf(stderr, "run %u/%u %-20s %10.1f %s%s%s\n", run + 1, o->runs, m->name, value, m->unit,
+                    isfinite(value) ? "" : ": ", isfinite(value) ? "" : m->missing);
         }
     }
 }
@@ -67,7 +90,7 @@ static void run_all(const struct bench_options *o)
 static unsigned milliseconds(const char *option, const char *s)
 {
     uint64_t ns;
-    if (!parse_duration(s, &ns) || ns < 10000000 || ns > 600000000000)
+    if (!parse_duration(s, &ns) || ns < 10000000 || ns > 86400000000000)
         die(EXIT_USAGE, text("--%s %s is not understood", option, s), NULL, "give a time like 1 or 500ms");
     return (unsigned)(ns / 1000000);
 }
@@ -75,7 +98,7 @@ static unsigned milliseconds(const char *option, const char *s)
 static void list(void)
 {
     for (unsigned i = 0; i < n_bench_measurements; i++)
-        printf("%-22s %s, %s\n", bench_measurements[i].name, bench_measurements[i].unit, bench_measurements[i].what);
+        printf("%-20s %s, %s\n", bench_measurements[i].name, bench_measurements[i].unit, bench_measurements[i].what);
 }
 
 int command_bench(int argc, char **argv)
@@ -86,11 +109,12 @@ int command_bench(int argc, char **argv)
         {"runs", required_argument, NULL, 'r'},    {"warm-up", required_argument, NULL, 'w'},
         {"measure", required_argument, NULL, 'm'}, {"only", required_argument, NULL, 'o'},
         {"memory", required_argument, NULL, 'M'},  {"disk", required_argument, NULL, 'D'},
-        {"urgent", no_argument, NULL, 'u'},        {"json", required_argument, NULL, 'j'},
-        {"list", no_argument, NULL, 'l'},          {"help", no_argument, NULL, 'h'},
+        {"soak", required_argument, NULL, 's'},    {"urgent", no_argument, NULL, 'u'},
+        {"json", required_argument, NULL, 'j'},    {"list", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    struct bench_options o = {.runs = 7, .warm_up_ms = 2000, .measure_ms = 1000, .memory_dir = "/dev/shm"};
+    struct bench_options o = {.runs = 7, .warm_up_ms = 1000, .measure_ms = 700, .soak_s = 30, .memory_dir = "/dev/shm"};
     uint64_t runs;
     int c;
     while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -115,6 +139,9 @@ int command_bench(int argc, char **argv)
         case 'D':
             o.disk_dir = optarg;
             break;
+        case 's':
+            o.soak_s = strcmp(optarg, "0") == 0 ? 0 : milliseconds("soak", optarg) / 1000;
+            break;
         case 'u':
             o.urgent = true;
             break;
@@ -136,6 +163,7 @@ int command_bench(int argc, char **argv)
     for (unsigned i = 0; i < n_bench_measurements; i++)
         bench_measurements[i].wanted = wanted(&o, bench_measurements[i].name);
     run_all(&o);
+    checks_forget(&o);
     bench_print(&o);
     bench_write_json(&o);
     return bench_all_musts_met() ? EXIT_OK : EXIT_CHECK_FAILED;

@@ -16,6 +16,7 @@ struct bench_options {
     const char *memory_dir; /* on a file system in memory */
     const char *disk_dir;   /* on a real one; NULL: leave disks out */
     const char *json;
+    unsigned soak_s; /* length of the run that looks for growing memory; 0: none */
     bool urgent; /* measured threads run under SCHED_FIFO */
     char self[4096];
 };
@@ -28,20 +29,22 @@ struct measurement {
     /* The value of one run, or NaN; *why then says what is in the way. */
     double (*run)(const struct bench_options *o, const struct measurement *m, const char **why);
     unsigned size_bytes;
-    const char *extra; /* for run() */
+    const char *extra;       /* for run() */
+    unsigned more_warm_up_ms;
+    bool once;               /* in the first run only */
+    const char *elsewhere;   /* what is known of it when it cannot be measured here */
     bool wanted;
-    double values[BENCH_RUNS_MAX];
-    unsigned n_values;
-    const char *missing; /* why there is no value */
+    double values[BENCH_RUNS_MAX]; /* by run; NaN where there is none */
+    unsigned n_values;             /* runs so far */
+    const char *missing;           /* why there is no value */
 };
 
-/* What is claimed: value of a measurement relative to that of another one, run by run. */
+/* What is claimed: value of a measurement relative to that of another one, run by run; or a value as it is. */
 struct figure {
     const char *name;
-    const char *ours, *against;
-    double must, goal; /* the ratio ours / against may not exceed these (at_least: not fall below them) */
+    const char *ours, *against; /* against NULL: the value itself */
+    double must, goal;          /* it may not exceed these (at_least: not fall below them); NaN: no limit */
     bool at_least;
-    double must_absolute; /* 0, or a limit for ours in its own unit, too */
 };
 
 extern struct measurement bench_measurements[];
@@ -51,24 +54,43 @@ extern const unsigned n_bench_figures;
 
 struct measurement *bench_find(const char *name);
 
-/* ours.c, peers.c, disk.c */
-double run_floor(const struct bench_options *o, const struct measurement *m, const char **why);
-double run_ours(const struct bench_options *o, const struct measurement *m, const char **why);
-double run_check(const struct bench_options *o, const struct measurement *m, const char **why);
-double run_memory_read(const struct bench_options *o, const struct measurement *m, const char **why);
-double run_testpmd(const struct bench_options *o, const struct measurement *m, const char **why);
-double run_dumpcap(const struct bench_options *o, const struct measurement *m, const char **why);
-double run_dpdkcap(const struct bench_options *o, const struct measurement *m, const char **why);
-double run_disk(const struct bench_options *o, const struct measurement *m, const char **why);
-double run_dd(const struct bench_options *o, const struct measurement *m, const char **why);
+/* ours.c, checks.c, disk.c, link.c, soak.c, peers.c */
+#define RUN(name) double name(const struct bench_options *o, const struct measurement *m, const char **why)
+RUN(run_floor);
+RUN(run_ours);
+RUN(run_check);
+RUN(run_read);
+RUN(run_disk);
+RUN(run_dd);
+RUN(run_disk_lost);
+RUN(run_link);
+RUN(run_soak);
+RUN(run_testpmd);
+RUN(run_dumpcap);
+RUN(run_dpdkcap);
+#undef RUN
+
+/* ours.c: run one of our own commands to its end. Its output (to be freed), or NULL with the reason. */
+char *run_to_end(const struct bench_options *o, const char *const *argv, unsigned timeout_ms, const char **why);
+/* The number that follows the key, the first one after `object`; NaN when there is none. */
+double number_after(const char *report, const char *object, const char *key);
+void remove_files(const char *stem);
+
+/* checks.c: remove the files that checks read. */
+void checks_forget(const struct bench_options *o);
 
 /* floor_command.c: the program that run_floor starts. */
 int floor_command(int argc, char **argv);
 
-/* statistics.c */
-double median_of(const double *values, unsigned n);
-/* Median, smallest and largest of the ratios of runs that both have; false when there is none. */
-bool ratios_of(const struct measurement *a, const struct measurement *b, double *median, double *low, double *high);
+/* statistics.c: all of them leave out what is NaN */
+struct summary {
+    double median, low, high;
+    unsigned n; /* 0: the others are NaN */
+};
+
+struct summary summary_of(const double *values, unsigned n);
+/* Of the ratios of the runs in which both have a value. */
+struct summary ratios_of(const struct measurement *a, const struct measurement *b);
 
 /* bench_report.c */
 void bench_print(const struct bench_options *o);

@@ -6,72 +6,91 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct judged {
-    bool known;
-    double ratio, low, high, ours, against;
-    bool must_met, goal_met;
+    struct summary ratio;
+    bool must_met, goal_met; /* true when there is nothing to judge */
 };
+
+static bool within(const struct figure *f, double value, double limit)
+{
+    return isnan(limit) || isnan(value) || (f->at_least ? value >= limit : value <= limit);
+}
 
 static struct judged judge(const struct figure *f)
 {
-    const struct measurement *a = bench_find(f->ours), *b = bench_find(f->against);
-    struct judged j = {.must_met = true, .goal_met = true};
-    if (!ratios_of(a, b, &j.ratio, &j.low, &j.high))
-        return j;
-    j.known = true;
-    j.ours = median_of(a->values, a->n_values);
-    j.against = median_of(b->values, b->n_values);
-    if (f->must != 0)
-        j.must_met = f->at_least ? j.ratio >= f->must : j.ratio <= f->must;
-    if (f->must_absolute != 0)
-        j.must_met = j.must_met && j.ours <= f->must_absolute;
-    if (f->goal != 0)
-        j.goal_met = f->at_least ? j.ratio >= f->goal : j.ratio <= f->goal;
+    const struct measurement *a = bench_find(f->ours);
+    struct judged j = {.ratio = f->against != NULL ? ratios_of(a, bench_find(f->against))
+                                                   : summary_of(a->values, a->n_values)};
+    j.must_met = within(f, j.ratio.median, f->must);
+    j.goal_met = within(f, j.ratio.median, f->goal);
     return j;
+}
+
+static bool figure_wanted(const struct figure *f)
+{
+    return bench_find(f->ours)->wanted && (f->against == NULL || bench_find(f->against)->wanted);
+}
+
+static const char *why_unknown(const struct figure *f)
+{
+    const struct measurement *a = bench_find(f->ours), *b = f->against != NULL ? bench_find(f->against) : a;
+    const struct measurement *absent = summary_of(a->values, a->n_values).n == 0 ? a : b;
+    return text("not measured: %s%s%s", absent->missing != NULL ? absent->missing : "no run had both",
+                absent->elsewhere != NULL ? "; not in this run: " : "",
+                absent->elsewhere != NULL ? absent->elsewhere : "");
 }
 
 static const char *limit(const struct figure *f, double value)
 {
-    if (value == 0)
-        return "-";
-    return text("%s %.3f", f->at_least ? ">=" : "<=", value);
+    return isnan(value) ? "-" : text("%s %.3f", f->at_least ? ">=" : "<=", value);
+}
+
+static void print_measurements(FILE *to)
+{
+    fprintf(to, "\n%-20s %10s %10s %10s  %s\n", "measurement", "median", "least", "most", "");
+    for (unsigned i = 0; i < n_bench_measurements; i++) {
+        const struct measurement *m = &bench_measurements[i];
+        struct summary s = summary_of(m->values, m->n_values);
+        if (!m->wanted)
+            continue;
+        if (s.n == 0)
+            fprintf(to, "%-20s %10s %10s %10s  %s: %s%s%s\n", m->name, "-", "-", "-", m->what,
+                   m->missing != NULL ? m->missing : "not measured",
+                   m->elsewhere != NULL ? "; not in this run: " : "", m->elsewhere != NULL ? m->elsewhere : "");
+        else
+            fprintf(to, "%-20s %10.1f %10.1f %10.1f  %s, %s (n=%u)\n", m->name, s.median, s.low, s.high, m->unit, m->what,
+                   s.n);
+    }
+}
+
+static const char *verdict(const struct figure *f, const struct judged *j)
+{
+    if (!j->must_met)
+        return "MUST NOT MET";
+    if (!j->goal_met)
+        return isnan(f->must) ? "goal not met" : "must met, goal not";
+    return isnan(f->goal) ? "must met" : "goal met";
 }
 
 void bench_print(const struct bench_options *o)
 {
-    printf("\n%-22s %10s %10s %10s  %s\n", "measurement", "median", "least", "most", "");
-    for (unsigned i = 0; i < n_bench_measurements; i++) {
-        const struct measurement *m = &bench_measurements[i];
-        if (!m->wanted)
-            continue;
-        if (m->n_values == 0) {
-            printf("%-22s %10s %10s %10s  %s: %s\n", m->name, "-", "-", "-", m->what,
-                   m->missing != NULL ? m->missing : "not measured");
-            continue;
-        }
-        double low = INFINITY, high = -INFINITY;
-        for (unsigned k = 0; k < m->n_values; k++) {
-            low = fmin(low, m->values[k]);
-            high = fmax(high, m->values[k]);
-        }
-        printf("%-22s %10.1f %10.1f %10.1f  %s, %s (n=%u)\n", m->name, median_of(m->values, m->n_values), low, high,
-               m->unit, m->what, m->n_values);
-    }
-    printf("\n%-46s %9s %17s %10s %10s  %s\n", "figure (ratio of runs)", "median", "spread", "must", "goal", "");
+    FILE *to = o->json != NULL && strcmp(o->json, "-") == 0 ? stderr : stdout;
+    print_measurements(to);
+    fprintf(to, "\n%-46s %9s %17s %10s %10s  %s\n", "figure (ratio of runs)", "median", "least - most", "must", "goal", "");
     for (unsigned i = 0; i < n_bench_figures; i++) {
         const struct figure *f = &bench_figures[i];
-        if (!bench_find(f->ours)->wanted || !bench_find(f->against)->wanted)
+        if (!figure_wanted(f))
             continue;
         struct judged j = judge(f);
-        if (!j.known) {
-            printf("%-46s %9s %17s %10s %10s  not measured\n", f->name, "-", "-", limit(f, f->must), limit(f, f->goal));
-            continue;
-        }
-        printf("%-46s %9.3f %8.3f-%8.3f %10s %10s  %s%s\n", f->name, j.ratio, j.low, j.high, limit(f, f->must),
-               limit(f, f->goal), j.must_met ? "" : "MUST NOT MET",
-               j.must_met ? (j.goal_met ? "goal met" : "must met") : "");
+        if (j.ratio.n == 0)
+            fprintf(to, "%-46s %9s %17s %10s %10s  %s\n", f->name, "-", "-", limit(f, f->must), limit(f, f->goal),
+                   why_unknown(f));
+        else
+            fprintf(to, "%-46s %9.3f %8.3f-%8.3f %10s %10s  %s\n", f->name, j.ratio.median, j.ratio.low, j.ratio.high,
+                   limit(f, f->must), limit(f, f->goal), verdict(f, &j));
     }
 }
 
@@ -88,18 +107,45 @@ static void measurements_json(struct json *j)
     json_array(j, "measurements");
     for (unsigned i = 0; i < n_bench_measurements; i++) {
         const struct measurement *m = &bench_measurements[i];
+        struct summary s = summary_of(m->values, m->n_values);
         if (!m->wanted)
             continue;
         json_object(j, NULL);
         json_string(j, "name", m->name);
         json_string(j, "what", m->what);
         json_string(j, "unit", m->unit);
-        json_string(j, "missing", m->n_values == 0 ? m->missing : NULL);
-        json_double(j, "median", median_of(m->values, m->n_values));
+        json_string(j, "missing", s.n == 0 ? m->missing : NULL);
+        json_double(j, "median", s.median);
         json_array(j, "runs");
         for (unsigned k = 0; k < m->n_values; k++)
             json_double(j, NULL, m->values[k]);
         json_array_end(j);
+        json_object_end(j);
+    }
+    json_array_end(j);
+}
+
+static void figures_json(struct json *j)
+{
+    json_array(j, "figures");
+    for (unsigned i = 0; i < n_bench_figures; i++) {
+        const struct figure *f = &bench_figures[i];
+        struct judged judged = judge(f);
+        if (judged.ratio.n == 0)
+            continue;
+        json_object(j, NULL);
+        json_string(j, "name", f->name);
+        json_string(j, "ours", f->ours);
+        json_string(j, "against", f->against);
+        json_double(j, "ratio", judged.ratio.median);
+        json_double(j, "ratio_least", judged.ratio.low);
+        json_double(j, "ratio_most", judged.ratio.high);
+        json_u64(j, "runs", judged.ratio.n);
+        json_double(j, "must", f->must);
+        json_double(j, "goal", f->goal);
+        json_bool(j, "at_least", f->at_least);
+        json_bool(j, "must_met", judged.must_met);
+        json_bool(j, "goal_met", judged.goal_met);
         json_object_end(j);
     }
     json_array_end(j);
@@ -113,33 +159,15 @@ void bench_write_json(const struct bench_options *o)
     if (out == NULL)
         die(EXIT_USAGE, text("cannot write %s", o->json), errno_text(errno), NULL);
     struct json j;
+    double load = NAN;
     json_start(&j, out);
     json_string(&j, "schema", "nfvcap/agent-bench/1");
     json_string(&j, "version", NFVCAP_VERSION);
     json_u64(&j, "runs", o->runs);
     json_bool(&j, "urgent", o->urgent);
+    json_double(&j, "load_average", getloadavg(&load, 1) == 1 ? load : NAN);
     measurements_json(&j);
-    json_array(&j, "figures");
-    for (unsigned i = 0; i < n_bench_figures; i++) {
-        const struct figure *f = &bench_figures[i];
-        struct judged judged = judge(f);
-        if (!judged.known)
-            continue;
-        json_object(&j, NULL);
-        json_string(&j, "name", f->name);
-        json_string(&j, "ours", f->ours);
-        json_string(&j, "against", f->against);
-        json_double(&j, "ratio", judged.ratio);
-        json_double(&j, "ratio_least", judged.low);
-        json_double(&j, "ratio_most", judged.high);
-        json_double(&j, "must", f->must != 0 ? f->must : NAN);
-        json_double(&j, "goal", f->goal != 0 ? f->goal : NAN);
-        json_bool(&j, "at_least", f->at_least);
-        json_bool(&j, "must_met", judged.must_met);
-        json_bool(&j, "goal_met", judged.goal_met);
-        json_object_end(&j);
-    }
-    json_array_end(&j);
+    figures_json(&j);
     json_finish(&j);
     if (out != stdout)
         fclose(out);

@@ -225,12 +225,12 @@ double run_dumpcap(const struct bench_options *o, const struct measurement *m, c
     return value;
 }
 
-/* extra: "null" or "memory". Its records are plain pcap. Named by NFVCAP_BENCH_DPDKCAP, as no distribution has it. */
+/* extra: "null" or "memory". Its records are plain pcap. No distribution has it: it is measured where PATH has it. */
 double run_dpdkcap(const struct bench_options *o, const struct measurement *m, const char **why)
 {
-    const char *program = getenv("NFVCAP_BENCH_DPDKCAP");
-    if (program == NULL || !program_installed(program)) {
-        *why = "dpdkcap is not installed (NFVCAP_BENCH_DPDKCAP names it)";
+    const char *program = "dpdkcap";
+    if (!program_installed(program)) {
+        *why = "dpdkcap is not in PATH";
         return NAN;
     }
     if (!huge_pages_mounted(why))
@@ -255,10 +255,7 @@ double run_dpdkcap(const struct bench_options *o, const struct measurement *m, c
     uint64_t cpu_after = process_cpu_ns(&p, NULL);
     double packets = (double)(process_bytes_written(&p) - bytes) / (m->size_bytes + 16);
     end(&p);
-    for (unsigned i = 0; i < 4; i++) {
-        unlink(text("%s_%u", stem, i));
-        unlink(text("%s_%u.pcap", stem, i));
-    }
+    remove_files(stem);
     if (packets < 1000) {
         *why = "dpdkcap wrote nothing";
         return NAN;

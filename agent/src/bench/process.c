@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -200,4 +201,28 @@ static void make_urgent(pid_t pid, const char *tid, void *arg)
 void process_make_urgent(const struct process *p)
 {
     each_thread(p, make_urgent, NULL);
+}
+
+struct new_nice {
+    int nice;
+};
+
+static void renice(pid_t pid, const char *tid, void *arg)
+{
+    const struct new_nice *new = arg;
+    setpriority(PRIO_PROCESS, (id_t)atoi(tid), new->nice);
+}
+
+void process_renice(const struct process *p, int nice)
+{
+    struct new_nice new = {nice};
+    each_thread(p, renice, &new);
+}
+
+void process_pin_self(int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    sched_setaffinity(0, sizeof(set), &set);
 }

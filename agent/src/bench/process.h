@@ -33,6 +33,9 @@ uint64_t process_bytes_written(const struct process *p);
 /* Have its threads run before everything else (needs root); without effect when not allowed. */
 void process_make_urgent(const struct process *p);
 
+void process_renice(const struct process *p, int nice); /* all its threads */
+void process_pin_self(int cpu);
+
 bool program_installed(const char *name);
 void sleep_ms(unsigned ms);
 uint64_t monotonic_now_ns(void);

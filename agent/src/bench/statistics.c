@@ -11,29 +11,28 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-double median_of(const double *values, unsigned n)
+struct summary summary_of(const double *values, unsigned n)
 {
     double sorted[BENCH_RUNS_MAX];
-    if (n == 0 || n > BENCH_RUNS_MAX)
-        return NAN;
-    memcpy(sorted, values, n * sizeof(double));
-    qsort(sorted, n, sizeof(double), compare);
-    return n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+    struct summary s = {NAN, NAN, NAN, 0};
+    for (unsigned i = 0; i < n && i < BENCH_RUNS_MAX; i++) {
+        if (isfinite(values[i]))
+            sorted[s.n++] = values[i];
+    }
+    if (s.n == 0)
+        return s;
+    qsort(sorted, s.n, sizeof(double), compare);
+    s.median = s.n % 2 == 1 ? sorted[s.n / 2] : (sorted[s.n / 2 - 1] + sorted[s.n / 2]) / 2;
+    s.low = sorted[0];
+    s.high = sorted[s.n - 1];
+    return s;
 }
 
-bool ratios_of(const struct measurement *a, const struct measurement *b, double *median, double *low, double *high)
+struct summary ratios_of(const struct measurement *a, const struct measurement *b)
 {
     double ratios[BENCH_RUNS_MAX];
     unsigned n = a->n_values < b->n_values ? a->n_values : b->n_values;
-    if (n == 0)
-        return false;
-    *low = INFINITY;
-    *high = -INFINITY;
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n; i++)
         ratios[i] = a->values[i] / b->values[i];
-        *low = fmin(*low, ratios[i]);
-        *high = fmax(*high, ratios[i]);
-    }
-    *median = median_of(ratios, n);
-    return true;
+    return summary_of(ratios, n);
 }

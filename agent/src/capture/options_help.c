@@ -52,7 +52,7 @@ static const char help[] =
     "  -Q, --quiet\n"
     "\n"
     "Memory: per queue (rx-desc + 1152) x 2.4 KiB of packet buffers, --burst-buffer, and 1 MiB; about 10 MiB besides.\n"
-    "It is taken at the start and does not grow.\n"
+    "Of af_packet ports the kernel holds another 64 MiB per queue. All is taken at the start and does not grow.\n"
     "Signals: TERM and INT end the capture with complete files, HUP begins new files, USR1 prints the counters.\n"
     "Exit codes: 0 done, 1 internal, 2 usage or environment, 4 packets lost (--fail-on-loss), storage failed, or a port\n"
     "was taken away, 130 killed by a second signal.\n";

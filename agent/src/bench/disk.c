@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Measurements on a real file system. */
+#include "bench.h"
+#include "process.h"
+
+#include "../error.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DD_MEBIBYTES 1024
+#define BELOW 0.9 /* up to this part of the disk's rate nothing may be lost */
+#define NEARLY 0.99
+#define TOLD 1.2  /* the sender does not make up for time in which it did not run */
+
+static bool disk_given(const struct bench_options *o, const char **why)
+{
+    if (o->disk_dir == NULL)
+        *why = "no --disk directory was given";
+    return o->disk_dir != NULL;
+}
+
+double run_disk(const struct bench_options *o, const struct measurement *m, const char **why)
+{
+    return disk_given(o, why) ? run_ours(o, m, why) : NAN;
+}
+
+double run_dd(const struct bench_options *o, const struct measurement *m, const char **why)
+{
+    if (!disk_given(o, why))
+        return NAN;
+    char *path = text("%s/nfvcap-bench-dd-%d", o->disk_dir, (int)getpid());
+    const char *argv[] = {"dd", "if=/dev/zero", text("of=%s", path), "bs=1M", text("count=%d", DD_MEBIBYTES),
+                          "oflag=direct", NULL};
+    uint64_t start = monotonic_now_ns();
+    char *output = run_to_end(&(struct bench_options){0}, argv, 120000, why);
+    double ns = (double)(monotonic_now_ns() - start);
+    unlink(path);
+    free(output);
+    return output == NULL ? NAN : DD_MEBIBYTES * 1048576.0 / ns * 1000;
+}
+
+/* Packets that are not in the file, from a sender that reaches pps or more, through shared memory (memif). */
+static double lost_at(const struct bench_options *o, unsigned size_bytes, double pps, const char **why)
+{
+    char *stem = text("%s/nfvcap-bench-%d", o->disk_dir, (int)getpid());
+    char *ready = text("%s.ready", stem), *socket = text("/tmp/nfvcap-bench-%d.memif", (int)getpid());
+    const char *receiver[] = {o->self, "capture", "--quiet", "--json", "--ready-file", ready, "--port",
+                              text("vdev:net_memif0,role=server,socket=%s,socket-abstract=no,rsize=11", socket),
+                              "--lcores", "1", "--direct", "--write", text("%s.pcap", stem), "--burst-buffer", "256M",
+                              "--idle-sleep", "20us", NULL};
+    const char *sender[] = {o->self, "generate", "--json", "--port",
+                            text("vdev:net_memif0,role=client,socket=%s,socket-abstract=no,rsize=11", socket), "--size",
+                            text("%u", size_bytes + 4), "--rate", text("%.0fpps", TOLD * pps), "--duration",
+                            text("%ums", o->warm_up_ms + o->measure_ms), "--cpu", "0", "--linger", "500ms", NULL};
+    struct process p;
+    if (!process_start(&p, receiver, NULL)) {
+        *why = "cannot start a process";
+        return NAN;
+    }
+    for (unsigned waited = 0; waited < 10000 && access(ready, F_OK) != 0 && process_alive(&p); waited += 20)
+        sleep_ms(20);
+    char *sent_report = run_to_end(&(struct bench_options){0}, sender, 60000, why);
+    sleep_ms(200);
+    process_stop(&p);
+    char *stored_report = process_output(&p);
+    process_forget(&p);
+    remove_files(stem);
+    unlink(ready);
+    unlink(socket);
+    double value = NAN;
+    if (sent_report != NULL && stored_report != NULL) {
+        double sent = number_after(sent_report, "{", "sent"), stored = number_after(stored_report, "\"total\"", "stored");
+        double seconds = (o->warm_up_ms + o->measure_ms) / 1000.0;
+        if (sent < NEARLY * pps * seconds)
+            *why = text("the sender reached only %.0f of %.0f packets per second", sent / seconds, pps);
+        else if (isnan(stored))
+            *why = "the capture gave no report";
+        else
+            value = sent - stored;
+    }
+    free(sent_report);
+    free(stored_report);
+    return value;
+}
+
+/* extra: the measurement whose latest value is the disk's rate. */
+double run_disk_lost(const struct bench_options *o, const struct measurement *m, const char **why)
+{
+    if (!disk_given(o, why))
+        return NAN;
+    const struct measurement *rate = bench_find(m->extra);
+    double mb_per_s = rate->n_values > 0 ? rate->values[rate->n_values - 1] : NAN;
+    if (!isfinite(mb_per_s)) {
+        *why = text("%s was not measured", m->extra);
+        return NAN;
+    }
+    return lost_at(o, m->size_bytes, BELOW * mb_per_s * 1e6 / (m->size_bytes + 16), why);
+}

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`nfvcap-agent bench` on itself: what it prints, what it says of a peer that is absent, what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.agent.support import Agent
+
+SHORT = ("--warm-up", "50ms", "--measure", "50ms", "--soak", "0")
+
+
+def bench(agent: Agent, *args: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PATH": path if path is not None else os.environ["PATH"]}
+    return subprocess.run([str(agent.binary), "bench", *args], capture_output=True, text=True, timeout=120, env=env)
+
+
+def test_table_and_json(agent: Agent, tmp_path: Path, memory_dir: Path) -> None:
+    done = bench(agent, "--runs", "3", *SHORT, "--only", "floor-count-64,count-64", "--memory", str(memory_dir),
+                 "--json", str(tmp_path / "x.json"))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads((tmp_path / "x.json").read_text())
+    assert [m["name"] for m in report["measurements"]] == ["floor-count-64", "count-64"]
+    assert all(len(m["runs"]) == 3 and m["median"] == sorted(m["runs"])[1] for m in report["measurements"])
+    (figure,) = report["figures"]
+    floor, ours = (m["runs"] for m in report["measurements"])
+    ratios = sorted(o / f for o, f in zip(ours, floor, strict=True))
+    for key, ratio in zip(("ratio_least", "ratio", "ratio_most"), ratios, strict=True):
+        assert abs(figure[key] - ratio) < 1e-3 * ratio
+    assert figure["must"] is None and figure["goal"] == 1.2 and figure["goal_met"] == (figure["ratio"] <= 1.2)
+    assert f"{ratios[1]:9.3f}"[:-1] in done.stdout and "count only, against the floor" in done.stdout
+
+
+def test_absent_peers_are_named(agent: Agent, memory_dir: Path) -> None:
+    """Nothing is made up for them, and what is known from elsewhere is said to be from elsewhere."""
+    done = bench(agent, "--runs", "1", *SHORT, "--only", "null-64,dpdkcap-devnull-64,devnull-64,dd,memory-growth",
+                 "--memory", str(memory_dir), "--json", "-", path="/nonexistent")  # fmt: skip
+    report = json.loads(done.stdout)
+    missing = {m["name"]: m["missing"] for m in report["measurements"]}
+    assert missing["dpdkcap-devnull-64"] == "dpdkcap is not in PATH"
+    assert missing["dd"] == "no --disk directory was given"
+    assert missing["memory-growth"] == "left out with --soak 0"
+    assert missing["devnull-64"] is None and report["figures"] == []
+    assert "dpdkcap is not in PATH; not in this run: about 75" in done.stderr
+
+
+def test_files_are_removed(agent: Agent, memory_dir: Path) -> None:
+    done = bench(agent, "--runs", "1", *SHORT, "--only", "memory-64-pcapng", "--memory", str(memory_dir))
+    assert done.returncode == 0 and "the same as pcapng" in done.stdout, done.stderr
+    assert list(memory_dir.iterdir()) == []
+
+
+def test_what_is_there_is_printed_when_it_is_ended_early(agent: Agent) -> None:
+    command = [str(agent.binary), "bench", "--runs", "50", *SHORT, "--only", "floor-count-64"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None and process.stdout is not None
+        while not process.stderr.readline().startswith("run 2/50"):
+            assert process.poll() is None
+        process.terminate()
+        said = process.stdout.read()
+    assert "receive and give back, nothing else (n=" in said and "(n=50)" not in said
