@@ -102,3 +102,14 @@ def test_a_guest_that_keeps_its_vf_keeps_its_copies(bench: Bench) -> None:
     bench.virt.refuses = False
     bench.detach()
     assert not rules(bench)
+
+
+def test_rules_of_others_come_back_when_the_guest_keeps_its_vf(bench: Bench) -> None:
+    bench.attach(wanted={"vlan": 0})
+    request = Request(bench.card.address, Place(VF, 1), (Place(VF, 0),))
+    add_rule(bench.host, request, Outcome(), False, who="alice", for_s=3600)
+    (before,) = rules(bench)
+    bench.virt.refuses = True
+    with pytest.raises(Failure, match="does not release"):
+        bench.detach()
+    assert rules(bench) == [before]
