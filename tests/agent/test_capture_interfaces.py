@@ -17,6 +17,8 @@ from tests.agent.test_generate_links import veth
 
 __all__ = ["veth"]
 
+NUMBERED = "ether proto 0xcafe or (ip and udp port 51966)"
+
 
 def capture_all(agent: Agent, port: str, near: str, where: Path, *args: str, count: int, rate: str) -> dict[str, int]:
     """Numbered frames from the near end; what the far end says of them, and what its file holds."""
@@ -47,7 +49,9 @@ def test_every_frame_is_stored_or_missed(agent: Agent, memory_dir: Path, veth: t
 def test_what_the_kernel_drops_is_counted(agent: Agent, memory_dir: Path, veth: tuple[str, str], kind: str) -> None:
     """A receiver that is stopped for a while: its ring in the kernel overflows, to the packet."""
     near, far = veth
-    running = agent.start(memory_dir, "--port", f"{kind}:{far}", "--write", str(memory_dir / "x.pcap"), *SMALL)
+    running = agent.start(
+        memory_dir, "--port", f"{kind}:{far}", "--write", str(memory_dir / "x.pcap"), *SMALL, "--filter", NUMBERED
+    )
     try:
         running.process.send_signal(signal.SIGSTOP)
         sent = generate(agent, "--port", f"af_packet:{near}", "--count", "30000", "--rate", "100kpps")
@@ -59,13 +63,13 @@ def test_what_the_kernel_drops_is_counted(agent: Agent, memory_dir: Path, veth: 
         raise
     missed = done.report["ports"][0]["nic_missed"]
     assert missed > 0
-    assert done.total["received"] + missed == sent["sent"], (done.total, missed)
+    # All of ours are in one of the two; the full ring may have missed a few frames of the kernel's own as well.
+    assert 0 <= done.total["stored"] + missed - sent["sent"] <= 16, (done.total, missed)
 
 
 def test_a_tap_interface_of_our_own(agent: Agent, memory_dir: Path) -> None:
     running = agent.start(
-        memory_dir, "--port", "vdev:net_tap0,iface=nfgtap0", "--write", str(memory_dir / "x.pcap"), *SMALL, "--filter",
-        "ether proto 0xcafe or (ip and udp port 51966)",
+        memory_dir, "--port", "vdev:net_tap0,iface=nfgtap0", "--write", str(memory_dir / "x.pcap"), *SMALL, "--filter", NUMBERED
     )  # fmt: skip
     try:
         subprocess.run(["ip", "link", "set", "nfgtap0", "up"], check=True)
@@ -87,9 +91,9 @@ def test_a_link_that_goes_down_and_comes_back(agent: Agent, memory_dir: Path, ve
         subprocess.run(["ip", "link", "set", near, "down"], check=True)
         time.sleep(0.5)
         subprocess.run(["ip", "link", "set", near, "up"], check=True)
-        time.sleep(0.5)
+        time.sleep(1.5)  # the port is started again when its link is seen
         generate(agent, "--port", f"af_packet:{near}", "--count", "100", "--first", "100", "--rate", "5kpps")
-        time.sleep(0.3)
+        time.sleep(1)
         done = running.stop()
     except BaseException:
         running.kill()

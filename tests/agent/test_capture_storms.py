@@ -244,6 +244,14 @@ def test_sigterm_at_any_moment(agent: Agent, place: Path, engine: str, seed: int
         assert stored_in(agent, place) == done.total["stored"]
 
 
+def wait_for_file(where: Path) -> None:
+    """Until there is a file: a file gets its name with its first packet, and a busy machine lets that wait."""
+    deadline = time.monotonic() + 30
+    while not any(where.glob("*.pcap")):
+        assert time.monotonic() < deadline, "no packet was stored"
+        time.sleep(0.005)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_sigkill_at_any_moment(agent: Agent, place: Path, engine: str, seed: int) -> None:
     """At once after a kill every file can be repaired, and what a whole file held is still there."""
@@ -262,6 +270,7 @@ def test_sigkill_at_any_moment(agent: Agent, place: Path, engine: str, seed: int
         "--max-files",
         "6",
     )
+    wait_for_file(place)
     time.sleep(rng.uniform(0, 0.15))
     running.kill()
     files = sorted(place.glob("*.pcap"))

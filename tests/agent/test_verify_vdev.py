@@ -127,8 +127,9 @@ def test_the_command_measures_reports_and_keeps(agent: Agent, tmp_path: Path) ->
     files = {form: tmp_path / f"r.{form}" for form in ("junit", "tap", "html", "prometheus")}
     words = [word for form, path in files.items() for word in (f"--{form}", str(path))]
     done = nfvcap(
-        agent, tmp_path, "verify", "localhost", "--engine", "vdev", "--rate", "2kpps", "--format", "json", *words
-    )
+        agent, tmp_path, "verify", "localhost", "--engine", "vdev", "--rate", "2kpps", "--budget", "3m",
+        "--format", "json", *words,
+    )  # fmt: skip
     out, err = done.communicate(timeout=200)
     result = Result.from_json(out)
     (host,) = result.hosts
