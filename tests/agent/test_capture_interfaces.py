@@ -69,7 +69,8 @@ def test_what_the_kernel_drops_is_counted(agent: Agent, memory_dir: Path, veth: 
 
 def test_a_tap_interface_of_our_own(agent: Agent, memory_dir: Path) -> None:
     running = agent.start(
-        memory_dir, "--port", "vdev:net_tap0,iface=nfgtap0", "--write", str(memory_dir / "x.pcap"), *SMALL, "--filter", NUMBERED
+        memory_dir, "--port", "vdev:net_tap0,iface=nfgtap0", "--write", str(memory_dir / "x.pcap"), *SMALL,
+        "--filter", NUMBERED,
     )  # fmt: skip
     try:
         subprocess.run(["ip", "link", "set", "nfgtap0", "up"], check=True)
