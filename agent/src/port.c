@@ -46,7 +46,8 @@ static uint32_t wished_desc(const struct port_config *c)
 uint64_t port_memory_bytes(const struct port_spec *spec, const struct port_config *c)
 {
     uint64_t element = sizeof(struct rte_mbuf) + 128 + data_room_bytes(spec, c);
-    uint64_t pool = (uint64_t)pool_size(c, wished_desc(c)) * element + (1u << 20);
+    /* A pool has room for a cache per possible lcore: 1.5 MiB; what is left over of blocks is not used again. */
+    uint64_t pool = (uint64_t)pool_size(c, wished_desc(c)) * element + (3u << 20);
     uint64_t rings = (uint64_t)wished_desc(c) * 64 + (64u << 10);
     return c->n_queues * (pool + rings) + (8u << 20);
 }
