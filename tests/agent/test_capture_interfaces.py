@@ -63,7 +63,7 @@ def test_what_the_kernel_drops_is_counted(agent: Agent, memory_dir: Path, veth: 
         raise
     missed = done.report["ports"][0]["nic_missed"]
     assert missed > 0
-    # All of ours are in one of the two; the full ring may have missed a few frames of the kernel's own as well.
+    # None of ours is in neither. On a busy machine missed was 4 too high (4100 + 25904 of 30000); why is not known yet.
     assert 0 <= done.total["stored"] + missed - sent["sent"] <= 16, (done.total, missed)
 
 
