@@ -94,14 +94,30 @@ def _of_tree(toolbox: Toolbox, why: str) -> Qemu:
     return Qemu(argv, version(argv), "image tree", why, modules)
 
 
-def accelerate(qemu: Qemu, device: Path = Path("/dev/kvm")) -> Accelerator:
-    """KVM when a tiny machine really runs with it, else TCG."""
+def accelerate(qemu: Qemu, device: Path = Path("/dev/kvm"), modules: Path = Path("/sys/module")) -> Accelerator:
+    """KVM when guests can run inside a guest of it and a tiny machine really runs with it, else TCG."""
     if not device.exists():
         return Accelerator("tcg", f"{device} does not exist")
+    problem = _no_nesting(modules)
+    if problem:
+        return Accelerator("tcg", problem)
     problem = probe(qemu, "kvm")
     if problem:
         return Accelerator("tcg", f"a probe machine does not run on KVM: {problem}")
-    return Accelerator("kvm", "a probe machine ran on it")
+    return Accelerator("kvm", "a probe machine ran on it, and guests can be nested")
+
+
+def _no_nesting(modules: Path) -> str:
+    """Why this KVM cannot carry the guests of the lab server; empty when it can.
+
+    Besides the two kinds that know nesting there are paravirtual ones, on which a firmware does not even start.
+    """
+    for kind in ("kvm_intel", "kvm_amd"):
+        if (modules / kind).is_dir():
+            nested = modules / kind / "parameters" / "nested"
+            on = nested.is_file() and nested.read_text(encoding="ascii").strip() in ("Y", "1")
+            return "" if on else f"guests inside the lab need nested virtualisation, which {kind} has off"
+    return "guests inside the lab need nested virtualisation, which KVM on this machine does not have"
 
 
 def probe(qemu: Qemu, accelerator: str) -> str:

@@ -39,20 +39,51 @@ def test_a_qemu_without_igb_is_recognised(tmp_path: Path) -> None:
     assert "no igb" in qemu.unfit(stand_in(tmp_path / "q", devices='name "e1000e"'))
 
 
-def test_kvm_is_taken_only_when_a_machine_ran_on_it(tmp_path: Path) -> None:
-    device = tmp_path / "kvm"
+@pytest.fixture
+def device(tmp_path: Path) -> Path:
+    path = tmp_path / "kvm"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def modules(tmp_path: Path) -> Path:
+    """/sys/module of a machine whose KVM can nest."""
+    return with_kvm(tmp_path / "module", "kvm_intel", "Y")
+
+
+def with_kvm(modules: Path, kind: str, nested: str) -> Path:
+    parameters = modules / kind / "parameters"
+    parameters.mkdir(parents=True)
+    (parameters / "nested").write_text(nested + "\n")
+    return modules
+
+
+def test_kvm_is_taken_only_when_a_machine_ran_on_it(tmp_path: Path, device: Path, modules: Path) -> None:
     chosen = qemu.Qemu(stand_in(tmp_path / "q"), "10.0.13", "system", "")
-    assert qemu.accelerate(chosen, device).name == "tcg"
-    device.touch()
-    assert qemu.accelerate(chosen, device).name == "kvm"
+    assert qemu.accelerate(chosen, tmp_path / "none", modules).name == "tcg"
+    assert qemu.accelerate(chosen, device, modules).name == "kvm"
+
+
+@pytest.mark.parametrize(("kind", "nested"), [("kvm_intel", "N"), ("kvm_amd", "0"), ("kvm_pvm", "Y")])
+def test_kvm_is_not_taken_when_guests_cannot_be_nested(tmp_path: Path, device: Path, kind: str, nested: str) -> None:
+    chosen = qemu.Qemu(stand_in(tmp_path / "q"), "10.0.13", "system", "")
+    found = qemu.accelerate(chosen, device, with_kvm(tmp_path / "module", kind, nested))
+    assert found.name == "tcg"
+    assert "nested" in found.why
+
+
+def test_kvm_of_amd_can_nest_too(tmp_path: Path, device: Path) -> None:
+    chosen = qemu.Qemu(stand_in(tmp_path / "q"), "10.0.13", "system", "")
+    assert qemu.accelerate(chosen, device, with_kvm(tmp_path / "module", "kvm_amd", "1")).name == "kvm"
 
 
 @pytest.mark.parametrize("probe", ["echo 'kvm_buf_set_msrs: Assertion failed.' >&2; exit 134", "exit 0", "exit 1"])
-def test_a_kvm_that_exists_and_does_not_work_is_recognised(tmp_path: Path, probe: str) -> None:
-    device = tmp_path / "kvm"
-    device.touch()
+def test_a_kvm_that_exists_and_does_not_work_is_recognised(
+    tmp_path: Path, device: Path, modules: Path, probe: str
+) -> None:
     chosen = qemu.Qemu(stand_in(tmp_path / "q", probe=probe), "10.0.13", "system", "")
-    found = qemu.accelerate(chosen, device)
+    found = qemu.accelerate(chosen, device, modules)
     assert found.name == "tcg"
     assert "probe machine does not run" in found.why
 
