@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from nfvcap.errors import ExitCode
-from nfvcap.lab import access, console, process, qemu
+from nfvcap.lab import access, console, process, qemu, watchdog
 from nfvcap.lab.errors import LabError
 from nfvcap.lab.image import Image
 from nfvcap.lab.qemu import Accelerator, Qemu
@@ -83,6 +83,7 @@ class Start:
         done = run(words, timeout_s=120, check=False, env=self.qemu.env)
         if not done.ok:
             raise LabError(5, "QEMU does not start", done.stderr.strip(), "nfvcap doctor")
+        watchdog.start(self.name, self.paths)
         with Qmp(self.paths.qmp) as qmp:
             port = access.forwarded_port(qmp.monitor("info usernet"))
         access.write_config(self.name, self.paths, self.image, port)
@@ -118,12 +119,15 @@ def wait_ready(name: str, paths: Paths, stages: Stages, timeout_s: float) -> Non
         return
     expected = "about a minute" if state.accelerator == "tcg" else "a few seconds"
     with stages.stage("boot until ssh answers", expected):
-        deadline = time.monotonic() + timeout_s
+        deadline, told = time.monotonic() + timeout_s, 0
         while not (access.greets(state.port) and access.logs_in(name, paths)):
             if process.find(name, paths) is None:
                 raise _failed(paths, "QEMU ended during the boot")
             if reason := console.fatal(paths.console):
                 raise _failed(paths, reason)
+            for line in watchdog.resets(paths)[told:]:
+                stages.say(f"  watchdog: {line}")
+                told += 1
             if time.monotonic() > deadline:
                 raise _failed(paths, f"ssh did not answer within {timeout_s:g} s")
             time.sleep(_POLL_S)

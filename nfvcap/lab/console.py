@@ -41,7 +41,11 @@ def tail(path: Path, lines: int = 15) -> str:
 
 def fatal(path: Path) -> str:
     """Why this boot cannot succeed any more; empty when the log shows no reason."""
-    text = read(path)
+    return fatal_in(read(path))
+
+
+def fatal_in(text: str) -> str:
+    """The same for the text of a log."""
     return next((meaning for sign, meaning in _FATAL.items() if sign in text), "")
 
 

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from nfvcap.errors import ExitCode, NfvcapError
-from nfvcap.lab import access, boot, console, image, process
+from nfvcap.lab import access, boot, console, image, process, watchdog
 from nfvcap.lab.errors import LabError
 from nfvcap.lab.image import Image
 from nfvcap.lab.locks import locked
@@ -155,6 +155,7 @@ class Lab:
             answering=answering,
             pid=pid,
             wires=wires,
+            resets=watchdog.resets(self.paths),
         )
 
     def ssh(

@@ -67,6 +67,7 @@ class Status:
     qemu_why: str = ""
     image: str = ""
     console: str = ""
+    resets: list[str] = field(default_factory=list)
     ports: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
@@ -76,7 +77,7 @@ class Status:
     @classmethod
     def running(
         cls, name: str, paths: Paths, disk_bytes: int, *, state: State, age_s: float, answering: bool, pid: int,
-        wires: dict[int, bool],
+        wires: dict[int, bool], resets: list[str],
     ) -> Self:  # fmt: skip
         word = "up" if answering else "silent" if state.boot_s else "booting"
         ports = [
@@ -89,7 +90,7 @@ class Status:
             (datetime.now(UTC) - timedelta(seconds=age_s)).isoformat(timespec="seconds"),
             f"ssh -F {paths.ssh_config} {access.alias(name)}", state.port, state.boot_s or None,
             state.accelerator, state.accelerator_why, state.qemu, state.qemu_origin, state.qemu_why, state.image,
-            str(paths.console), ports,
+            str(paths.console), resets, ports,
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:

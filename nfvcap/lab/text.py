@@ -22,6 +22,7 @@ def lines(status: Status) -> list[str]:
         f"  disk         {status.disk_bytes / _MIB:.0f} MiB on image {status.image}",
         f"  console      {status.console}",
         f"  process      {status.pid}",
+        *(f"  watchdog     {line}" for line in status.resets),
         *(f"  {line}" for line in port_lines(status)),
     ]
 

@@ -71,6 +71,11 @@ class Paths:
         return self.directory / "console.log"
 
     @property
+    def watchdog(self) -> Path:
+        """What the watchdog did since the machine was started."""
+        return self.directory / "watchdog.log"
+
+    @property
     def state(self) -> Path:
         return self.directory / "state.json"
 
@@ -92,7 +97,7 @@ class Paths:
 
     def sockets(self) -> list[Path]:
         """Everything that exists only while the machine runs."""
-        return [self.pid, self.qmp, self.serial, *(self.nic(port) for port in PORTS)]
+        return [self.pid, self.qmp, self.serial, self.watchdog, *(self.nic(port) for port in PORTS)]
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,17 @@ def test_what_was_synced_survives_a_power_cut(lab: Lab, host: Host) -> None:
 
 
 @pytest.mark.soak  # boots of its own
+def test_a_boot_that_falls_silent_is_reset_and_comes_up(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A healthy boot is silent for more than 10 s while its firmware and its kernel start: that looks like a hang."""
+    monkeypatch.setenv("NFVCAP_LAB_SILENCE_S", "8")
+    lab.power_cut()
+    lab.up()
+    resets = lab.status().resets
+    assert 1 <= len(resets) <= 3
+    assert all("reset: the boot wrote nothing for 8 s" in line for line in resets)
+
+
+@pytest.mark.soak  # boots of its own
 def test_a_boot_that_fails_explains_itself_and_reset_helps(lab: Lab, host: Host) -> None:
     host.run("sed -i 's#root=UUID=[^ ]*#root=/dev/none rootdelay=1#' /boot/grub/grub.cfg && sync")
     lab.power_cut()

@@ -75,13 +75,24 @@ def test_the_status_of_a_running_lab_in_words(tmp_path: Path) -> None:
     from nfvcap.lab.state import Status
 
     status = Status.running(
-        "x", lab.paths, 5 << 20, state=state, age_s=3, answering=True, pid=7, wires={0: False, 1: True}
+        "x",
+        lab.paths,
+        5 << 20,
+        state=state,
+        age_s=3,
+        answering=True,
+        pid=7,
+        wires={0: False, 1: True},
+        resets=["2026-11-27T10:00:00+00:00 reset: the boot wrote nothing for 150 s"],
     )
     text = "\n".join(lines(status))
     assert "x: up since" in text
     assert "tcg: /dev/kvm does not exist" in text
     assert "port 0" in text and "no listener" in text
-    silent = Status.running("x", lab.paths, 0, state=state, age_s=3, answering=False, pid=7, wires={0: False, 1: False})
+    assert "watchdog     2026-11-27T10:00:00+00:00 reset" in text
+    silent = Status.running(
+        "x", lab.paths, 0, state=state, age_s=3, answering=False, pid=7, wires={0: False, 1: False}, resets=[]
+    )
     assert silent.state == "silent"
 
 
