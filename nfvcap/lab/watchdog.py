@@ -46,7 +46,7 @@ class Watch:
     resets: int = _RESETS
     tried: int = 0
     _seen: int = 0
-    _since_s: float = 0.0
+    _since_s: float | None = None
     _from: int = 0
 
     def look(self, text: str, now_s: float) -> str:
@@ -56,7 +56,7 @@ class Watch:
             text: the whole console log.
             now_s: any clock that only goes forward.
         """
-        if len(text) != self._seen:
+        if self._since_s is None or len(text) != self._seen:
             self._seen, self._since_s = len(text), now_s
         new = text[self._from :]
         marks = list(_MARKS.finditer(new))
