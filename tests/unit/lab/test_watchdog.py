@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from nfvcap.lab import watchdog
+from nfvcap.lab.process import find
 from nfvcap.lab.topology import Paths, process_name
 from nfvcap.lab.watchdog import Watch
 
@@ -110,4 +112,6 @@ def machine(paths: Paths) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-c", "import time; time.sleep(60)", process_name("x"), str(paths.pid)]
     process = subprocess.Popen(words)
     paths.pid.write_text(str(process.pid))
+    while find("x", paths) is None:  # between fork and exec it has another command line
+        time.sleep(0.01)
     return process
