@@ -18,13 +18,14 @@ from .nfvcap_mirror_port import Port
 START_TIMEOUT_S = 40.0
 _PATH = "PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin"
 # Starts listening, in the background, and tells the process; an interface that is down is set up for that time.
+# -Z root: Debian's tcpdump becomes the user "tcpdump" by itself, whom a small guest does not have.
 _OPEN = (
     _PATH
     + """
 i=$1 f=$2 n=$3 e=$4
 was=down; case $(cat /sys/class/net/$i/flags) in *[13579bdf]) was=up ;; esac
 ip link set dev "$i" up && echo "$was" >"$f.was" || exit 1
-tcpdump -n -U --immediate-mode -i "$i" -s "$n" -w "$f" "$e" >"$f.log" 2>&1 &
+tcpdump -n -U --immediate-mode -Z root -i "$i" -s "$n" -w "$f" "$e" >"$f.log" 2>&1 &
 echo $! >"$f.pid"
 for t in $(seq 60); do [ -s "$f" ] && exit 0; sleep 0.5; done
 cat "$f.log" >&2; exit 1

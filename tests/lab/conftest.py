@@ -88,14 +88,14 @@ class Controller:
             process.wait()
         return lines
 
-    def playbook(self, name: str, plan: Path, *words: str) -> dict[str, int]:
+    def playbook(self, name: str, plan: Path, *words: str, timeout_s: float = 900) -> dict[str, int]:
         """Run a playbook without the command line, as any Ansible controller would; returns the host's recap."""
         done = subprocess.run(
             [
                 str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(self.inventory), "-e", f"@{plan}",
                 str(self.top / "playbooks" / name), *words,
             ],
-            cwd=self.top, capture_output=True, text=True, timeout=900, check=False,
+            cwd=self.top, capture_output=True, text=True, timeout=timeout_s, check=False,
             env={**os.environ, "ANSIBLE_CONFIG": str(self.top / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
         )  # fmt: skip
         recap = [line for line in done.stdout.splitlines() if line.startswith(HOST) and "ok=" in line]

@@ -23,7 +23,7 @@ from nfvcap.lab.topology import PORTS
 from tests.lab.conftest import HOST, Controller, ProvisionedLab
 from tests.lab.host import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(1800)]
 
 GUEST, PF = "vm1", PORTS[1].address
 VF = f"{PF}:vf2"
@@ -142,7 +142,7 @@ def test_attach_to_a_running_guest_and_detach(lab: Any, vm1: Guest, nfvcap: Cont
 
     # Frames from the wire.
     vm1.run(f"ip link set {interface} up")
-    vm1.run(f"nohup tcpdump -i {interface} -w /tmp/got.pcap -U ether proto 0x88b5 >/dev/null 2>&1 & sleep 5")
+    vm1.run(f"nohup tcpdump -Z root -i {interface} -w /tmp/got.pcap -U ether proto 0x88b5 >/dev/null 2>&1 & sleep 5")
     with lab.wire(1) as wire:
         send_numbered(wire, mac, 200, 64, 50)
     time.sleep(5)
@@ -230,6 +230,7 @@ _LOOP = """
 """
 
 
+@pytest.mark.timeout(2 * CYCLES * 60)
 def test_fifty_cycles_leave_nothing_behind(
     vm1: Guest, nfvcap: Controller, host: Host, provisioned_lab: ProvisionedLab, tmp_path: Path
 ) -> None:
@@ -245,7 +246,7 @@ def test_fifty_cycles_leave_nothing_behind(
         variables = tmp_path / "loop.json"
         variables.write_text(json.dumps({"wish": {**wish, "timeout_s": 120}, "cycles": count}))
         began = time.monotonic()
-        counts = nfvcap.playbook(str(book), variables)
+        counts = nfvcap.playbook(str(book), variables, timeout_s=CYCLES * 60)
         assert counts["changed"] == 1
         return (time.monotonic() - began) / count
 

@@ -21,7 +21,7 @@ from tests.lab.conftest import HOST, LAB_NAME, Controller, write_inventory
 from tests.lab.host import Host
 
 # Until it has been seen through on a quiet machine.
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(1800)]
 
 PF = PORTS[1].address
 WATCHED, BYSTANDER, MONITOR = 0, 1, 2
@@ -151,7 +151,7 @@ def test_the_rule_comes_back_after_the_host_rebooted(mirroring: Controller, spac
 
 
 def test_provisioning_leaves_the_lent_address_to_the_rule(mirroring: Controller, spaces: Spaces) -> None:
-    mirroring("plan", HOST)
+    mirroring("plan", HOST, "--check")
 
 
 def test_removed_means_no_copies_and_the_former_address(mirroring: Controller, spaces: Spaces, host: Host) -> None:
