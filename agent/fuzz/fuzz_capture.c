@@ -17,8 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     again = tell(data, len, chunks[len % 4]);
     require(memcmp(&told, &again, sizeof(told)) == 0);
     require(told.counts.packets == told.packets);
-    require(told.counts.good + told.counts.corrupt + told.counts.foreign + told.counts.too_short ==
-            told.packets);
+    require(told.counts.good + told.counts.corrupt + told.counts.foreign + told.counts.too_short == told.packets);
     if (told.end == END_CUT || told.end == END_UNWRITTEN || told.end == END_CORRUPT) {
         again = tell(data, told.whole_bytes, 65536);
         require(again.end == END_WHOLE || told.whole_bytes == 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A filter expression and a packet: libpcap's interpreter and our machine code have to agree, whether the packet lies in
- * one buffer or in two.
+ * A filter expression and a packet: libpcap's interpreter and our machine code have to agree, whether the packet lies
+ * in one buffer or in two.
  *
  * The first bytes build the expression (see build()), the byte after them says where the packet is cut in two, the rest
  * is the packet.
@@ -24,6 +24,7 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+/* clang-format off */
 static const char *const primitives[] = {
     "arp", "ip", "ip6", "tcp", "udp", "icmp", "vlan", "vlan 9", "mpls", "ether broadcast", "ether multicast",
     "host 198.18.0.1", "src net 198.18.0.0/15", "dst host 2001:db8::1", "port 53", "src port 51966", "portrange 1-1023",
@@ -33,13 +34,15 @@ static const char *const primitives[] = {
     "tcp port 80 or tcp port 443", "ether[len - 1] = 0", "ip[0] & 0xf != 5", "ip[2:2] * 2 / 3 % 7 = 1", "pppoes",
     "ether[20:4] ^ 0x12345678 > 9", "udp[8:4] << 3 = 8",
 };
+/* clang-format on */
 #define N_PRIMITIVES (sizeof(primitives) / sizeof(primitives[0]))
 
 static struct rte_mbuf *segment[2];
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    char *words[] = {"fuzz", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "-m", "64", "--log-level=*:critical"};
+    char *words[] = {"fuzz",           "--no-huge", "--no-pci", "--no-shconf",
+                     "--no-telemetry", "-m",        "64",       "--log-level=*:critical"};
 
     if (rte_eal_init(sizeof(words) / sizeof(words[0]), words) < 0)
         abort();
@@ -93,8 +96,8 @@ static void compare(const struct filter *f, const char *expression, const uint8_
 
     if (run == wanted && interpreted == wanted)
         return;
-    fprintf(stderr, "\"%s\" on %u bytes cut at %u: libpcap %d, machine code %d, interpreter %d\n", expression,
-            len, cut, wanted, run, interpreted);
+    fprintf(stderr, "\"%s\" on %u bytes cut at %u: libpcap %d, machine code %d, interpreter %d\n", expression, len, cut,
+            wanted, run, interpreted);
     abort();
 }
 

@@ -22,12 +22,10 @@ static void compare(const char *width, unsigned n, const uint8_t *const *frames,
         struct frame_id id;
         enum frame_verdict verdict = frame_judge(frames[i], caplen[i], wirelen[i], &id);
 
-        if ((out.good >> i & 1) != (verdict == FRAME_GOOD) ||
-            (out.corrupt >> i & 1) != (verdict == FRAME_CORRUPT) ||
+        if ((out.good >> i & 1) != (verdict == FRAME_GOOD) || (out.corrupt >> i & 1) != (verdict == FRAME_CORRUPT) ||
             (out.is_short >> i & 1) != (verdict == FRAME_SHORT))
             abort();
-        if (verdict == FRAME_GOOD &&
-            (out.seq[i] != id.seq || out.time_ns[i] != id.time_ns || out.flow[i] != id.flow))
+        if (verdict == FRAME_GOOD && (out.seq[i] != id.seq || out.time_ns[i] != id.time_ns || out.flow[i] != id.flow))
             abort();
     }
 }

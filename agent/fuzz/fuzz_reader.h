@@ -44,8 +44,7 @@ static inline void require(bool condition)
 static inline void look_at(struct told *told, const struct reader *r, const struct record_batch *b)
 {
     for (unsigned i = 0; i < b->n; i++) {
-        require(b->data[i] >= r->src.next - SOURCE_STRETCH_MAX * 2 &&
-                b->data[i] + b->caplen[i] <= r->src.end);
+        require(b->data[i] >= r->src.next - SOURCE_STRETCH_MAX * 2 && b->data[i] + b->caplen[i] <= r->src.end);
         told->packets++;
         told->sum = told->sum * 31 + b->link + b->caplen[i] * 7u + b->wirelen[i] * 13u + b->time_ns[i];
         for (uint32_t k = 0; k < b->caplen[i]; k++)

@@ -205,8 +205,7 @@ static enum frame_verdict judge(const uint8_t *e, const uint8_t *fill, uint32_t 
     unsigned total, flow, wrong;
 
     memcpy(w, e, sizeof(w));
-    if (((w[0] ^ FRAME_W0) & FRAME_W0_MASK) | ((w[1] ^ FRAME_W1) & FRAME_W1_MASK) |
-        ((w[3] ^ FRAME_W3) & FRAME_W3_MASK))
+    if (((w[0] ^ FRAME_W0) & FRAME_W0_MASK) | ((w[1] ^ FRAME_W1) & FRAME_W1_MASK) | ((w[3] ^ FRAME_W3) & FRAME_W3_MASK))
         return count_marks(e) < 2 ? FRAME_FOREIGN : FRAME_CORRUPT;
 
     total = swap16(w[0] >> 32);

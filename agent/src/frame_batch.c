@@ -17,8 +17,8 @@ typedef uint64_t vec8 __attribute__((vector_size(64)));
 #define AVX512 "avx512f,avx512bw,avx512dq,avx512vl"
 
 /* Four rows of four words become four columns. */
-static inline __attribute__((always_inline, target(AVX2))) void
-transpose4(vec4 *to, const uint8_t *const *data, unsigned at)
+static inline __attribute__((always_inline, target(AVX2))) void transpose4(vec4 *to, const uint8_t *const *data,
+                                                                           unsigned at)
 {
     __m256i a = _mm256_loadu_si256((const __m256i *)(data[0] + at));
     __m256i b = _mm256_loadu_si256((const __m256i *)(data[1] + at));
@@ -58,8 +58,7 @@ static inline __attribute__((always_inline, target(AVX2))) unsigned nonzero4(vec
 #include "frame_lanes.h"
 
 /* Eight rows of eight words become eight columns. */
-static inline __attribute__((always_inline, target(AVX512))) void transpose8(vec8 *to,
-                                                                             const uint8_t *const *data)
+static inline __attribute__((always_inline, target(AVX512))) void transpose8(vec8 *to, const uint8_t *const *data)
 {
     __m512i r[8], t[8], q[8];
 
@@ -99,8 +98,7 @@ static inline __attribute__((always_inline, target(AVX512))) vec8 swap64x8(vec8 
 #define LANES_NONZERO(v) ((unsigned)_mm512_test_epi64_mask((__m512i)(v), (__m512i)(v)))
 #include "frame_lanes.h"
 
-static void judge_one(struct frame_batch *out, unsigned i, const uint8_t *data, uint32_t caplen,
-                      uint32_t wirelen)
+static void judge_one(struct frame_batch *out, unsigned i, const uint8_t *data, uint32_t caplen, uint32_t wirelen)
 {
     struct frame_id id = {0};
     uint64_t bit = (uint64_t)1 << i;
@@ -139,8 +137,8 @@ static void judge_fill(struct frame_batch *out, unsigned i, const uint8_t *data,
     }
 }
 
-typedef unsigned (*lanes_fn)(struct frame_batch *out, unsigned at, const uint8_t *const *data,
-                             const uint32_t *caplen, const uint32_t *wirelen);
+typedef unsigned (*lanes_fn)(struct frame_batch *out, unsigned at, const uint8_t *const *data, const uint32_t *caplen,
+                             const uint32_t *wirelen);
 
 static const struct width {
     const char *name;
@@ -230,8 +228,8 @@ static void judge_group(struct frame_batch *out, const struct width *width, unsi
     }
 }
 
-void frame_judge_batch(struct frame_batch *out, unsigned n, const uint8_t *const *data,
-                       const uint32_t *caplen, const uint32_t *wirelen)
+void frame_judge_batch(struct frame_batch *out, unsigned n, const uint8_t *const *data, const uint32_t *caplen,
+                       const uint32_t *wirelen)
 {
     const struct width *width = chosen != NULL ? chosen : choose();
     unsigned i = 0;

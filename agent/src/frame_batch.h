@@ -23,8 +23,8 @@ struct frame_batch {
  * Judges n Ethernet frames, with the widest vectors that this CPU has. The same verdicts as frame_judge(),
  * several times faster where most frames are numbered.
  */
-void frame_judge_batch(struct frame_batch *out, unsigned n, const uint8_t *const *data,
-                       const uint32_t *caplen, const uint32_t *wirelen);
+void frame_judge_batch(struct frame_batch *out, unsigned n, const uint8_t *const *data, const uint32_t *caplen,
+                       const uint32_t *wirelen);
 
 /* The name of the code in use: "avx512", "avx2" or "scalar". */
 const char *frame_judge_name(void);

@@ -37,14 +37,13 @@ static inline __attribute__((always_inline, target(LANES_TARGET))) VEC LANES_NAM
 
 static __attribute__((target(LANES_TARGET))) unsigned LANES_NAME(judge)(struct frame_batch *out, unsigned at,
                                                                         const uint8_t *const *data,
-                                                                        const uint32_t *caplen,
-                                                                        const uint32_t *wirelen)
+                                                                        const uint32_t *caplen, const uint32_t *wirelen)
 {
     VEC w[8], wrong, total, flow, seq, time_ns, h, sum;
 
     LANES_LOAD(w, data);
-    wrong = ((w[0] ^ FRAME_W0) & FRAME_W0_MASK) | ((w[1] ^ FRAME_W1) & FRAME_W1_MASK) |
-            ((w[3] ^ FRAME_W3) & FRAME_W3_MASK);
+    wrong =
+        ((w[0] ^ FRAME_W0) & FRAME_W0_MASK) | ((w[1] ^ FRAME_W1) & FRAME_W1_MASK) | ((w[3] ^ FRAME_W3) & FRAME_W3_MASK);
 
     total = LANES_NAME(swap16)(w[0] >> 32);
     flow = LANES_NAME(swap16)(w[2]);
@@ -63,9 +62,9 @@ static __attribute__((target(LANES_TARGET))) unsigned LANES_NAME(judge)(struct f
           LANES_NAME(halves)(w[5]) + (w[3] >> 16 & 0xffff) + FRAME_UDP_PROTO;
     wrong |= ((w[3] >> 32 & 0xffff) - 1) >> 63; /* no UDP checksum */
     /* Lengths: a negative difference has bit 63. */
-    wrong |= ((LANES_U32(caplen) - FRAME_SIZE_MIN) | (LANES_U32(wirelen) - FRAME_L2_LEN - total) |
-              (total - FRAME_IP_LEN)) >>
-             63;
+    wrong |=
+        ((LANES_U32(caplen) - FRAME_SIZE_MIN) | (LANES_U32(wirelen) - FRAME_L2_LEN - total) | (total - FRAME_IP_LEN)) >>
+        63;
 
     memcpy(&out->seq[at], &seq, sizeof(seq));
     memcpy(&out->time_ns[at], &time_ns, sizeof(time_ns));

@@ -13,12 +13,12 @@ struct json {
     bool first; /* nothing has been written at this depth yet */
 };
 
-void json_start(struct json *j, FILE *out);                   /* opens the outermost object */
-void json_finish(struct json *j);                             /* closes it and ends the line */
-void json_object(struct json *j, const char *key);            /* { */
-void json_object_end(struct json *j);                         /* } */
-void json_array(struct json *j, const char *key);             /* [ */
-void json_array_end(struct json *j);                          /* ] */
+void json_start(struct json *j, FILE *out);        /* opens the outermost object */
+void json_finish(struct json *j);                  /* closes it and ends the line */
+void json_object(struct json *j, const char *key); /* { */
+void json_object_end(struct json *j);              /* } */
+void json_array(struct json *j, const char *key);  /* [ */
+void json_array_end(struct json *j);               /* ] */
 void json_u64(struct json *j, const char *key, uint64_t value);
 void json_i64(struct json *j, const char *key, int64_t value);
 void json_double(struct json *j, const char *key, double value); /* NaN and infinity become null */

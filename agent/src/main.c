@@ -31,8 +31,7 @@ static void print_help(FILE *out)
     fputs("usage: nfvcap-agent COMMAND [OPTION]...\n\ncommands:\n", out);
     for (const struct command *c = commands; c->name != NULL; c++)
         fprintf(out, "  %-10s %s\n", c->name, c->help);
-    fputs("\nnfvcap-agent COMMAND --help describes one command; nfvcap-agent --version the build.\n",
-          out);
+    fputs("\nnfvcap-agent COMMAND --help describes one command; nfvcap-agent --version the build.\n", out);
 }
 
 /* The first line is for programs, the rest for whoever asks why a device is not found. */
@@ -66,6 +65,5 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], c->name) == 0)
             return c->run(argc - 1, argv + 1);
     }
-    die(EXIT_USAGE, text("unknown command \"%s\"", argv[1]), NULL,
-        "run nfvcap-agent --help for the list of commands");
+    die(EXIT_USAGE, text("unknown command \"%s\"", argv[1]), NULL, "run nfvcap-agent --help for the list of commands");
 }

@@ -8,9 +8,9 @@
 #define PACKET_SOCKETS_MAX 64
 
 /*
- * What the kernel dropped because an AF_PACKET ring was full. DPDK's af_packet driver of 22.11 does not ask; its sockets
- * are found among this process's descriptors. Asking sets the kernel's number to zero, so a driver that does ask and
- * this file never count a packet twice.
+ * What the kernel dropped because an AF_PACKET ring was full. DPDK's af_packet driver of 22.11 does not ask; its
+ * sockets are found among this process's descriptors. Asking sets the kernel's number to zero, so a driver that does
+ * ask and this file never count a packet twice.
  */
 struct packet_drops {
     int sockets[PACKET_SOCKETS_MAX];

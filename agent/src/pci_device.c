@@ -107,9 +107,10 @@ static bool vfio_usable(const char *device, const char *dev, const char *address
 {
     const char *group = link_name(device, "iommu_group");
     if (group == NULL)
-        return says(f, text("%s is in no IOMMU group", address), "the IOMMU is off",
-                    "turn it on in the firmware and with intel_iommu=on on the kernel's command line; in a guest without "
-                    "one: echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode and bind it again");
+        return says(
+            f, text("%s is in no IOMMU group", address), "the IOMMU is off",
+            "turn it on in the firmware and with intel_iommu=on on the kernel's command line; in a guest without "
+            "one: echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode and bind it again");
     const char *neighbour = bad_neighbour(device);
     if (neighbour != NULL)
         return says(f, text("%s shares its IOMMU group %s with a device that the kernel uses", address, group),
@@ -137,8 +138,9 @@ bool pci_device_usable(const char *sys, const char *dev, const char *address, bo
         return have_mlx5 || says(fault, text("%s needs the mlx5 driver", address), "this program was built without it",
                                  "build it where rdma-core's static libraries are installed");
     const char *interface = interface_of(device);
-    return says(fault, text("%s is in use by the kernel's driver %s", address, driver),
-                interface[0] != '\0' ? text("it is the interface %s", interface) : NULL,
-                text("driverctl set-override %s vfio-pci gives it to DPDK; capture with --port af_packet:%s without that",
-                     address, interface[0] != '\0' ? interface : "IFACE"));
+    return says(
+        fault, text("%s is in use by the kernel's driver %s", address, driver),
+        interface[0] != '\0' ? text("it is the interface %s", interface) : NULL,
+        text("driverctl set-override %s vfio-pci gives it to DPDK; capture with --port af_packet:%s without that",
+             address, interface[0] != '\0' ? interface : "IFACE"));
 }

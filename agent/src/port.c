@@ -14,14 +14,13 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
-#define POOL_CACHE 512         /* the most that DPDK allows: the same few mbufs are used again and again */
-#define DEFAULT_RX_DESC 4096   /* 275 us of 64-byte frames at 10 Gb/s */
+#define POOL_CACHE 512       /* the most that DPDK allows: the same few mbufs are used again and again */
+#define DEFAULT_RX_DESC 4096 /* 275 us of 64-byte frames at 10 Gb/s */
 #define RSS_KEY_MAX 64
 
 /* Drivers whose imissed counter is known to stay at zero, whatever is lost. */
 static const char *const blind_drivers[] = {
-    "net_e1000_igb_vf", "net_ixgbe_vf", "net_virtio", "net_vmxnet3",
-    "net_null", "net_ring", "net_memif", "net_tap",
+    "net_e1000_igb_vf", "net_ixgbe_vf", "net_virtio", "net_vmxnet3", "net_null", "net_ring", "net_memif", "net_tap",
 };
 
 static uint32_t data_room_bytes(const struct port_spec *spec, const struct port_config *c)
@@ -164,9 +163,9 @@ static bool configure(struct port *p, struct fault *f)
         return failed(p, f, "the driver does not answer", rc, NULL);
     snprintf(p->driver, sizeof(p->driver), "%s", info.driver_name);
     if (p->config.n_queues > info.max_rx_queues) {
-        *f = (struct fault){text("%s has %u receive queues, %u are asked for", p->spec.text, info.max_rx_queues,
-                                 p->config.n_queues),
-                            NULL, "give fewer --queues"};
+        *f = (struct fault){
+            text("%s has %u receive queues, %u are asked for", p->spec.text, info.max_rx_queues, p->config.n_queues),
+            NULL, "give fewer --queues"};
         return false;
     }
     struct rte_eth_conf conf;

@@ -16,19 +16,19 @@ enum trilean { NO, YES, UNKNOWN };
 
 struct port_config {
     uint16_t n_queues;
-    uint16_t n_rx_desc;     /* wished for; the driver's limits win */
-    uint16_t n_tx_desc;     /* 0: no wish */
-    uint32_t mtu;           /* 0: leave the device's own */
-    uint32_t extra_mbufs;   /* per queue, for packets that are in nobody's ring */
+    uint16_t n_rx_desc;   /* wished for; the driver's limits win */
+    uint16_t n_tx_desc;   /* 0: no wish */
+    uint32_t mtu;         /* 0: leave the device's own */
+    uint32_t extra_mbufs; /* per queue, for packets that are in nobody's ring */
     bool promiscuous;
 };
 
 /* What the NIC counted since port_open; losses that happen before this program sees the packet. */
 struct port_counters {
-    uint64_t nic_missed;    /* no free descriptor: the ring was full */
-    uint64_t nic_errors;    /* damaged frames */
-    uint64_t nic_no_mbuf;   /* the mbuf pool was empty */
-    bool missed_known;      /* false: this driver cannot tell (igbvf, ixgbevf, virtio, …) */
+    uint64_t nic_missed;  /* no free descriptor: the ring was full */
+    uint64_t nic_errors;  /* damaged frames */
+    uint64_t nic_no_mbuf; /* the mbuf pool was empty */
+    bool missed_known;    /* false: this driver cannot tell (igbvf, ixgbevf, virtio, …) */
 };
 
 struct port {
@@ -40,7 +40,7 @@ struct port {
     uint16_t n_rx_desc;
     uint32_t max_frame_bytes;
     uint64_t rx_offloads;
-    uint32_t link_mbps;     /* 0: unknown */
+    uint32_t link_mbps; /* 0: unknown */
     struct rte_mempool *pools[PORT_MAX_QUEUES];
     enum trilean promiscuous; /* read back */
     enum trilean allmulticast;
@@ -59,7 +59,7 @@ uint64_t port_memory_bytes(const struct port_spec *spec, const struct port_confi
 /* Configure the device that spec names; dies with the reason. The EAL has been started. */
 void port_open(struct port *port, const struct port_spec *spec, const struct port_config *config);
 
-void port_start(struct port *port); /* dies on failure */
+void port_start(struct port *port);                                 /* dies on failure */
 bool port_restart(struct port *port, bool reset, const char **why); /* stop, [reset,] start; workers are paused */
 void port_close(struct port *port);
 

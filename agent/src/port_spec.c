@@ -61,8 +61,8 @@ static bool parse_vdev(const char *s, struct port_spec *out, const char **why)
     return true;
 }
 
-static bool parse_interface(const char *driver, const char *s, unsigned index, unsigned n_queues,
-                            struct port_spec *out, const char **why)
+static bool parse_interface(const char *driver, const char *s, unsigned index, unsigned n_queues, struct port_spec *out,
+                            const char **why)
 {
     size_t name_length = strcspn(s, ",");
     char name[PORT_SPEC_MAX];
@@ -86,8 +86,8 @@ static bool parse_interface(const char *driver, const char *s, unsigned index, u
                           "%s,iface=%s,qpairs=%u,blocksz=65536,framesz=2048,framecnt=16384%s", out->device, name,
                           n_queues, rest);
     else if (strcmp(driver, "af_xdp") == 0)
-        length = snprintf(out->devargs, sizeof(out->devargs), "%s,iface=%s,start_queue=0,queue_count=%u%s",
-                          out->device, name, n_queues, rest);
+        length = snprintf(out->devargs, sizeof(out->devargs), "%s,iface=%s,start_queue=0,queue_count=%u%s", out->device,
+                          name, n_queues, rest);
     else
         length = snprintf(out->devargs, sizeof(out->devargs), "%s,%s=%s%s", out->device,
                           is_path ? "rx_pcap" : "rx_iface_in", name, rest);

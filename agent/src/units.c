@@ -43,8 +43,8 @@ static bool parse_with_unit(const char *s, const struct unit *units, unsigned n,
     for (unsigned i = 0; i < n; i++) {
         if (strcmp(end, units[i].suffix) != 0)
             continue;
-        unsigned __int128 value = (unsigned __int128)whole * units[i].factor +
-                                  (unsigned __int128)micro * units[i].factor / 1000000;
+        unsigned __int128 value =
+            (unsigned __int128)whole * units[i].factor + (unsigned __int128)micro * units[i].factor / 1000000;
         if (value > UINT64_MAX)
             return false;
         *out = (uint64_t)value;
@@ -58,9 +58,17 @@ static bool parse_with_unit(const char *s, const struct unit *units, unsigned n,
 bool parse_bytes(const char *s, uint64_t *out)
 {
     static const struct unit table[] = {
-        {"", 1},           {"B", 1},           {"K", 1ull << 10},   {"KiB", 1ull << 10},
-        {"k", 1ull << 10}, {"M", 1ull << 20},  {"MiB", 1ull << 20}, {"G", 1ull << 30},
-        {"T", 1ull << 40}, {"GiB", 1ull << 30}, {"TiB", 1ull << 40},
+        {"", 1},
+        {"B", 1},
+        {"K", 1ull << 10},
+        {"KiB", 1ull << 10},
+        {"k", 1ull << 10},
+        {"M", 1ull << 20},
+        {"MiB", 1ull << 20},
+        {"G", 1ull << 30},
+        {"T", 1ull << 40},
+        {"GiB", 1ull << 30},
+        {"TiB", 1ull << 40},
     };
     return PARSE(table);
 }
@@ -68,9 +76,8 @@ bool parse_bytes(const char *s, uint64_t *out)
 bool parse_duration(const char *s, uint64_t *out)
 {
     static const struct unit table[] = {
-        {"", 1000000000},       {"s", 1000000000},        {"ms", 1000000},
-        {"us", 1000},           {"ns", 1},                {"m", 60000000000},
-        {"min", 60000000000},   {"h", 3600000000000},     {"d", 86400000000000},
+        {"", 1000000000},   {"s", 1000000000},    {"ms", 1000000},      {"us", 1000},          {"ns", 1},
+        {"m", 60000000000}, {"min", 60000000000}, {"h", 3600000000000}, {"d", 86400000000000},
     };
     return PARSE(table);
 }

@@ -58,8 +58,8 @@ static inline void put_pcap_header(struct bytes *b, uint32_t magic, uint32_t lin
     put32(b, link);
 }
 
-static inline void put_record(struct bytes *b, uint32_t seconds, uint32_t frac, const void *data,
-                              uint32_t caplen, uint32_t wirelen)
+static inline void put_record(struct bytes *b, uint32_t seconds, uint32_t frac, const void *data, uint32_t caplen,
+                              uint32_t wirelen)
 {
     put32(b, seconds);
     put32(b, frac);
@@ -122,8 +122,8 @@ static inline void put_interface(struct bytes *b, uint16_t link, uint32_t snaple
     end_block(b, start);
 }
 
-static inline void put_enhanced(struct bytes *b, uint32_t interface, uint64_t ticks, const void *data,
-                                uint32_t caplen, uint32_t wirelen)
+static inline void put_enhanced(struct bytes *b, uint32_t interface, uint64_t ticks, const void *data, uint32_t caplen,
+                                uint32_t wirelen)
 {
     size_t start = begin_block(b, 6);
 

@@ -32,7 +32,8 @@ static void draw_packets(unsigned n, uint32_t shortest)
         uint32_t length = shortest + draw(ROOM - shortest + 1);
         for (uint32_t k = 0; k < ROOM; k++)
             room[i][k] = (uint8_t)(draw(3) == 0 ? draw(256) : draw(4));
-        mbufs[i] = (struct rte_mbuf){.buf_addr = room[i], .data_len = (uint16_t)length, .pkt_len = length, .nb_segs = 1};
+        mbufs[i] =
+            (struct rte_mbuf){.buf_addr = room[i], .data_len = (uint16_t)length, .pkt_len = length, .nb_segs = 1};
         packets[i] = &mbufs[i];
     }
 }
@@ -60,12 +61,14 @@ static void compare(const struct bpf_program *program)
 
 static void expressions(void **state)
 {
+    /* clang-format off */
     static const char *const all[] = {
         "not arp", "ip", "ip6", "tcp", "udp port 53", "host 10.0.0.1 and not port 22", "net 198.18.0.0/15", "vlan and ip",
         "tcp[tcpflags] & (tcp-syn|tcp-ack) != 0", "ip[2:2] > 576", "less 64", "greater 100 or icmp", "ether broadcast",
         "ether[0] & 1 = 0 and ip[16] >= 224", "ip[8] % 4 = 1", "ip[8] / ip[9] = 0", "(ip[0] & 0xf) * 4 + ip[1] << 2 = 20",
         "ip proto 17 or ip proto 6 or ip proto 1", "portrange 0-3", "ip6 proto 17", "mpls", "pppoes and ip",
     };
+    /* clang-format on */
     pcap_t *dead = pcap_open_dead(DLT_EN10MB, 262144);
     for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         struct bpf_program program;
@@ -83,7 +86,8 @@ static void what_is_a_tree(void **state)
     const struct {
         const char *expression;
         bool tree;
-    } all[] = {{"not arp", true}, {"host 10.0.0.1", true}, {"tcp", true}, {"tcp port 80", false}, {"ip[2:2] + 1 > 5", false}};
+    } all[] = {
+        {"not arp", true}, {"host 10.0.0.1", true}, {"tcp", true}, {"tcp port 80", false}, {"ip[2:2] + 1 > 5", false}};
     pcap_t *dead = pcap_open_dead(DLT_EN10MB, 262144);
     for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         struct bpf_program program;
@@ -96,6 +100,7 @@ static void what_is_a_tree(void **state)
     pcap_close(dead);
 }
 
+/* clang-format off */
 static const uint16_t straight[] = {
     BPF_LD | BPF_W | BPF_ABS, BPF_LD | BPF_H | BPF_ABS, BPF_LD | BPF_B | BPF_ABS, BPF_LD | BPF_W | BPF_IND,
     BPF_LD | BPF_H | BPF_IND, BPF_LD | BPF_B | BPF_IND, BPF_LD | BPF_W | BPF_LEN, BPF_LD | BPF_IMM,
@@ -105,6 +110,7 @@ static const uint16_t straight[] = {
     BPF_ALU | BPF_MOD | BPF_X, BPF_ALU | BPF_MOD | BPF_K, BPF_ALU | BPF_AND | BPF_K, BPF_ALU | BPF_OR | BPF_X,
     BPF_ALU | BPF_XOR | BPF_K, BPF_ALU | BPF_LSH | BPF_X, BPF_ALU | BPF_RSH | BPF_K,
 };
+/* clang-format on */
 static const uint16_t jumps[] = {BPF_JEQ, BPF_JGT, BPF_JGE, BPF_JSET};
 
 /* Any program that libpcap would accept; with `tree`, of the instructions that a tree has. */
@@ -176,11 +182,13 @@ int main(void)
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi2"))
         return 77;
 #endif
+    /* clang-format off */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(expressions),
         cmocka_unit_test(what_is_a_tree),
         cmocka_unit_test(random_programs),
         cmocka_unit_test(refused),
     };
+    /* clang-format on */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,11 +199,9 @@ static void test_marks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_known_bytes),
-        cmocka_unit_test(test_sizes_refused), cmocka_unit_test(test_every_bit),
-        cmocka_unit_test(test_mixed_frames),  cmocka_unit_test(test_snapped),
-        cmocka_unit_test(test_free_fields),   cmocka_unit_test(test_not_ours),
-        cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_known_bytes),  cmocka_unit_test(test_sizes_refused),
+        cmocka_unit_test(test_every_bit),   cmocka_unit_test(test_mixed_frames), cmocka_unit_test(test_snapped),
+        cmocka_unit_test(test_free_fields), cmocka_unit_test(test_not_ours),     cmocka_unit_test(test_marks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

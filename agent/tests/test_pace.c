@@ -44,8 +44,7 @@ static void test_rates(void **state)
     for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         assert_null(rate_parse(&rate, good[i].text));
         assert_int_equal(rate.kind, RATE_PACKETS);
-        assert_true(rate.packets_per_s > good[i].pps * 0.999999 &&
-                    rate.packets_per_s < good[i].pps * 1.000001);
+        assert_true(rate.packets_per_s > good[i].pps * 0.999999 && rate.packets_per_s < good[i].pps * 1.000001);
     }
     for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_non_null(rate_parse(&rate, wrong[i]));

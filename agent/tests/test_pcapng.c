@@ -34,8 +34,7 @@ static void put_simple(uint32_t wirelen, const void *data, uint32_t caplen)
     end_block(&file, block);
 }
 
-static void put_obsolete(uint16_t interface, uint64_t ticks, const void *data, uint32_t caplen,
-                         uint32_t wirelen)
+static void put_obsolete(uint16_t interface, uint64_t ticks, const void *data, uint32_t caplen, uint32_t wirelen)
 {
     size_t block = begin_block(&file, 2);
 

@@ -40,8 +40,8 @@ static void add(const char *address, const char *class, const char *driver, cons
     if (driver[0] != '\0')
         shell("ln -s ../../../bus/pci/drivers/%s %s/driver", driver, device);
     if (group[0] != '\0')
-        shell("mkdir -p %s/g/%s/devices && ln -s %s/g/%s %s/iommu_group && ln -s %s %s/g/%s/devices/%s", sys, group, sys,
-              group, device, device, sys, group, address);
+        shell("mkdir -p %s/g/%s/devices && ln -s %s/g/%s %s/iommu_group && ln -s %s %s/g/%s/devices/%s", sys, group,
+              sys, group, device, device, sys, group, address);
 }
 
 static bool usable(bool have_mlx5)
@@ -151,11 +151,16 @@ static void test_uio_is_left_to_dpdk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_not_there),      TEST(test_not_a_network_device),
-        TEST(test_no_driver),      TEST(test_kernel_driver),
-        TEST(test_no_iommu),       TEST(test_mlx5_stays_with_the_kernel),
-        TEST(test_shared_group),   TEST(test_bridges_may_share_a_group),
-        TEST(test_no_group_file),  TEST(test_no_iommu_mode),
+        TEST(test_not_there),
+        TEST(test_not_a_network_device),
+        TEST(test_no_driver),
+        TEST(test_kernel_driver),
+        TEST(test_no_iommu),
+        TEST(test_mlx5_stays_with_the_kernel),
+        TEST(test_shared_group),
+        TEST(test_bridges_may_share_a_group),
+        TEST(test_no_group_file),
+        TEST(test_no_iommu_mode),
         TEST(test_uio_is_left_to_dpdk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,8 +45,11 @@ static unsigned blocks(const uint8_t *p, size_t n)
 static void test_pcapng_head(void **state)
 {
     uint8_t head[FILE_HEAD_MAX];
-    struct file_description d = {.format = FORMAT_PCAPNG, .snaplen = 96, .interface_name = "eth0 queue 1",
-                                 .filter = "udp port 53", .comment = "x"};
+    struct file_description d = {.format = FORMAT_PCAPNG,
+                                 .snaplen = 96,
+                                 .interface_name = "eth0 queue 1",
+                                 .filter = "udp port 53",
+                                 .comment = "x"};
     size_t n = record_file_head(&d, head);
     assert_int_equal(blocks(head, n), 2);
     assert_int_equal(word(head), PCAPNG_SECTION_HEADER);
@@ -63,7 +66,8 @@ static void test_pcapng_head_keeps_its_size(void **state)
     memset(longest, 'n', 4999);
     longest[4999] = '\0';
     head[FILE_HEAD_MAX] = 0x5a;
-    struct file_description d = {.format = FORMAT_PCAPNG, .interface_name = longest, .filter = longest, .comment = longest};
+    struct file_description d = {
+        .format = FORMAT_PCAPNG, .interface_name = longest, .filter = longest, .comment = longest};
     size_t n = record_file_head(&d, head);
     assert_true(n <= FILE_HEAD_MAX);
     assert_int_equal(head[FILE_HEAD_MAX], 0x5a);
@@ -109,9 +113,11 @@ static void test_end_marker_is_no_record(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pcap_head),    cmocka_unit_test(test_pcapng_head),
+        cmocka_unit_test(test_pcap_head),
+        cmocka_unit_test(test_pcapng_head),
         cmocka_unit_test(test_pcapng_head_keeps_its_size),
-        cmocka_unit_test(test_pcapng_tail),  cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_pcapng_tail),
+        cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_end_marker_is_no_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

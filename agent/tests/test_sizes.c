@@ -18,8 +18,7 @@ static void test_forms(void **state)
     assert_sizes("64,965,1518", 3, 64 + 965 + 1518);
     assert_sizes("imix", 12, 7 * 64 + 4 * 594 + 1518);
     assert_sizes("genome", 5, 3 * 64 + 1280 + 1518);
-    assert_sizes("genome:abcdefghijz", 11,
-                 64 + 128 + 256 + 512 + 1024 + 1280 + 1518 + 2112 + 9000 + 16000 + 1518);
+    assert_sizes("genome:abcdefghijz", 11, 64 + 128 + 256 + 512 + 1024 + 1280 + 1518 + 2112 + 9000 + 16000 + 1518);
     assert_int_equal(sizes_largest(&sizes), 16000);
     assert_null(sizes_parse(&sizes, "imix", 72, 16000)); /* the smallest with two tags */
     assert_int_equal(sizes_sum(&sizes), 7 * 72 + 4 * 594 + 1518);

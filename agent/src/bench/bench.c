@@ -32,7 +32,8 @@ static const char help[] =
     "  --json FILE        all values (- for standard output)\n"
     "  --list             the names\n"
     "\n"
-    "The peers need 256 MiB of huge pages, and with the links root. Exit code 4 when a ratio that must be met is not.\n";
+    "The peers need 256 MiB of huge pages, and with the links root. Exit code 4 when a ratio that must be met is "
+    "not.\n";
 
 static bool wanted(const struct bench_options *o, const char *name)
 {
@@ -111,8 +112,7 @@ int command_bench(int argc, char **argv)
         {"memory", required_argument, NULL, 'M'},  {"disk", required_argument, NULL, 'D'},
         {"soak", required_argument, NULL, 's'},    {"urgent", no_argument, NULL, 'u'},
         {"json", required_argument, NULL, 'j'},    {"list", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     struct bench_options o = {.runs = 7, .warm_up_ms = 1000, .measure_ms = 700, .soak_s = 30, .memory_dir = "/dev/shm"};
     uint64_t runs;

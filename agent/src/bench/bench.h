@@ -17,7 +17,7 @@ struct bench_options {
     const char *disk_dir;   /* on a real one; NULL: leave disks out */
     const char *json;
     unsigned soak_s; /* length of the run that looks for growing memory; 0: none */
-    bool urgent; /* measured threads run under SCHED_FIFO */
+    bool urgent;     /* measured threads run under SCHED_FIFO */
     char self[4096];
 };
 
@@ -29,10 +29,10 @@ struct measurement {
     /* The value of one run, or NaN; *why then says what is in the way. */
     double (*run)(const struct bench_options *o, const struct measurement *m, const char **why);
     unsigned size_bytes;
-    const char *extra;       /* for run() */
+    const char *extra; /* for run() */
     unsigned more_warm_up_ms;
-    bool once;               /* in the first run only */
-    const char *elsewhere;   /* what is known of it when it cannot be measured here */
+    bool once;             /* in the first run only */
+    const char *elsewhere; /* what is known of it when it cannot be measured here */
     bool wanted;
     double values[BENCH_RUNS_MAX]; /* by run; NaN where there is none */
     unsigned n_values;             /* runs so far */

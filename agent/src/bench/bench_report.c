@@ -58,11 +58,11 @@ static void print_measurements(FILE *to)
             continue;
         if (s.n == 0)
             fprintf(to, "%-20s %10s %10s %10s  %s: %s%s%s\n", m->name, "-", "-", "-", m->what,
-                   m->missing != NULL ? m->missing : "not measured",
-                   m->elsewhere != NULL ? "; not in this run: " : "", m->elsewhere != NULL ? m->elsewhere : "");
+                    m->missing != NULL ? m->missing : "not measured", m->elsewhere != NULL ? "; not in this run: " : "",
+                    m->elsewhere != NULL ? m->elsewhere : "");
         else
-            fprintf(to, "%-20s %10.1f %10.1f %10.1f  %s, %s (n=%u)\n", m->name, s.median, s.low, s.high, m->unit, m->what,
-                   s.n);
+            fprintf(to, "%-20s %10.1f %10.1f %10.1f  %s, %s (n=%u)\n", m->name, s.median, s.low, s.high, m->unit,
+                    m->what, s.n);
     }
 }
 
@@ -79,7 +79,8 @@ void bench_print(const struct bench_options *o)
 {
     FILE *to = o->json != NULL && strcmp(o->json, "-") == 0 ? stderr : stdout;
     print_measurements(to);
-    fprintf(to, "\n%-46s %9s %17s %10s %10s  %s\n", "figure (ratio of runs)", "median", "least - most", "must", "goal", "");
+    fprintf(to, "\n%-46s %9s %17s %10s %10s  %s\n", "figure (ratio of runs)", "median", "least - most", "must", "goal",
+            "");
     for (unsigned i = 0; i < n_bench_figures; i++) {
         const struct figure *f = &bench_figures[i];
         if (!figure_wanted(f))
@@ -87,10 +88,10 @@ void bench_print(const struct bench_options *o)
         struct judged j = judge(f);
         if (j.ratio.n == 0)
             fprintf(to, "%-46s %9s %17s %10s %10s  %s\n", f->name, "-", "-", limit(f, f->must), limit(f, f->goal),
-                   why_unknown(f));
+                    why_unknown(f));
         else
             fprintf(to, "%-46s %9.3f %8.3f-%8.3f %10s %10s  %s\n", f->name, j.ratio.median, j.ratio.low, j.ratio.high,
-                   limit(f, f->must), limit(f, f->goal), verdict(f, &j));
+                    limit(f, f->must), limit(f, f->goal), verdict(f, &j));
     }
 }
 

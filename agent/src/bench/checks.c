@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How fast `check` recounts a file of numbered frames, against how fast this machine reads it: read() into a buffer that
- * stays in the cache, or the sum over a mapping, whichever is faster. The file lies in memory, or on a disk with
+ * How fast `check` recounts a file of numbered frames, against how fast this machine reads it: read() into a buffer
+ * that stays in the cache, or the sum over a mapping, whichever is faster. The file lies in memory, or on a disk with
  * nothing of it in the page cache.
  */
 #include "bench.h"
@@ -42,8 +42,8 @@ static bool write_frames(int fd)
         uint32_t n = 0;
         for (; n < AT_A_TIME && i < FRAMES; n++, i++) {
             struct frame_id id = {.seq = i, .time_ns = 1700000000000000000u + 67 * i};
-            uint32_t record[4] = {(uint32_t)(id.time_ns / 1000000000), (uint32_t)(id.time_ns % 1000000000),
-                                  FRAME_BYTES, FRAME_BYTES};
+            uint32_t record[4] = {(uint32_t)(id.time_ns / 1000000000), (uint32_t)(id.time_ns % 1000000000), FRAME_BYTES,
+                                  FRAME_BYTES};
             memcpy(records + n * RECORD_BYTES, record, sizeof(record));
             frame_build(records + n * RECORD_BYTES + sizeof(record), FRAME_BYTES, &layout, &id);
         }

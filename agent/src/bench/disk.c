@@ -14,7 +14,7 @@
 #define DD_MEBIBYTES 1024
 #define BELOW 0.9 /* up to this part of the disk's rate nothing may be lost */
 #define NEARLY 0.99
-#define TOLD 1.2  /* the sender does not make up for time in which it did not run */
+#define TOLD 1.2 /* the sender does not make up for time in which it did not run */
 
 static bool disk_given(const struct bench_options *o, const char **why)
 {
@@ -33,8 +33,10 @@ double run_dd(const struct bench_options *o, const struct measurement *m, const 
     if (!disk_given(o, why))
         return NAN;
     char *path = text("%s/nfvcap-bench-dd-%d", o->disk_dir, (int)getpid());
+    /* clang-format off */
     const char *argv[] = {"dd", "if=/dev/zero", text("of=%s", path), "bs=1M", text("count=%d", DD_MEBIBYTES),
                           "oflag=direct", NULL};
+    /* clang-format on */
     uint64_t start = monotonic_now_ns();
     char *output = run_to_end(&(struct bench_options){0}, argv, 120000, why);
     double ns = (double)(monotonic_now_ns() - start);
@@ -48,6 +50,7 @@ static double lost_at(const struct bench_options *o, unsigned size_bytes, double
 {
     char *stem = text("%s/nfvcap-bench-%d", o->disk_dir, (int)getpid());
     char *ready = text("%s.ready", stem), *socket = text("/tmp/nfvcap-bench-%d.memif", (int)getpid());
+    /* clang-format off */
     const char *receiver[] = {o->self, "capture", "--quiet", "--json", "--ready-file", ready, "--port",
                               text("vdev:net_memif0,role=server,socket=%s,socket-abstract=no,rsize=11", socket),
                               "--lcores", "1", "--direct", "--write", text("%s.pcap", stem), "--burst-buffer", "256M",
@@ -56,6 +59,7 @@ static double lost_at(const struct bench_options *o, unsigned size_bytes, double
                             text("vdev:net_memif0,role=client,socket=%s,socket-abstract=no,rsize=11", socket), "--size",
                             text("%u", size_bytes + 4), "--rate", text("%.0fpps", TOLD * pps), "--duration",
                             text("%ums", o->warm_up_ms + o->measure_ms), "--cpu", "0", "--linger", "500ms", NULL};
+    /* clang-format on */
     struct process p;
     if (!process_start(&p, receiver, NULL)) {
         *why = "cannot start a process";
@@ -73,7 +77,8 @@ static double lost_at(const struct bench_options *o, unsigned size_bytes, double
     unlink(socket);
     double value = NAN;
     if (sent_report != NULL && stored_report != NULL) {
-        double sent = number_after(sent_report, "{", "sent"), stored = number_after(stored_report, "\"total\"", "stored");
+        double sent = number_after(sent_report, "{", "sent"),
+               stored = number_after(stored_report, "\"total\"", "stored");
         double seconds = (o->warm_up_ms + o->measure_ms) / 1000.0;
         if (sent < NEARLY * pps * seconds)
             *why = text("the sender reached only %.0f of %.0f packets per second", sent / seconds, pps);

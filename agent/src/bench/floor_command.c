@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nfvcap-agent bench --floor count|record|mapped SIZE DURATION_MS [DIRECTORY]: prints packets and nanoseconds of CPU. */
+/* nfvcap-agent bench --floor count|record|mapped SIZE DURATION_MS [DIRECTORY]: prints packets and nanoseconds of CPU.
+ */
 #include "bench.h"
 #include "floor.h"
 

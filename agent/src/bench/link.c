@@ -72,10 +72,12 @@ static bool start_receiver(const struct bench_options *o, const struct cable *c,
 {
     char *ready = text("%s.ready", c->path);
     const char *in_space[] = {"ip", "netns", "exec", c->space, "taskset", "-c", "1"};
+    /* clang-format off */
     const char *ours[] = {o->self, "capture", "--quiet", "--port", "af_packet:far", "--write", c->path, "--lcores", "1",
                           "--idle-sleep", "50us", "--ready-file", ready, NULL};
     const char *tcpdump[] = {"tcpdump", "-n", "-i", "far", "-w", c->path, NULL};
     const char *netsniff[] = {"netsniff-ng", "--in", "far", "--out", c->path, "--silent", NULL};
+    /* clang-format on */
     const bool is_ours = strcmp(c->receiver, "nfvcap-agent") == 0;
     const char *const *command = is_ours ? ours : strcmp(c->receiver, "tcpdump") == 0 ? tcpdump : netsniff;
     const char *argv[PROCESS_ARGS_MAX];
@@ -106,9 +108,11 @@ static bool start_receiver(const struct bench_options *o, const struct cable *c,
 static double send_packets(const struct bench_options *o, const struct cable *c, unsigned size_bytes, double kpps,
                            const char **why)
 {
+    /* clang-format off */
     const char *argv[] = {"ip", "netns", "exec", c->space, o->self, "generate", "--json", "--port", "af_packet:near",
                           "--size", text("%u", size_bytes + 4), "--rate", text("%.0fpps", kpps * 1000), "--duration",
                           text("%ums", TRIAL_MS), "--cpu", "0", NULL};
+    /* clang-format on */
     char *report = run_to_end(&(struct bench_options){0}, argv, 30000, why);
     double sent = report != NULL ? number_after(report, "{", "sent") : NAN;
     free(report);

@@ -46,8 +46,9 @@ char *run_to_end(const struct bench_options *o, const char *const *argv, unsigne
 
 double run_floor(const struct bench_options *o, const struct measurement *m, const char **why)
 {
-    const char *argv[] = {o->self, "bench", "--floor", m->extra, text("%u", m->size_bytes), text("%u", o->measure_ms),
-                          o->memory_dir, NULL};
+    const char *argv[] = {
+        o->self,       "bench", "--floor", m->extra, text("%u", m->size_bytes), text("%u", o->measure_ms),
+        o->memory_dir, NULL};
     char *output = run_to_end(o, argv, 60000, why);
     uint64_t packets, cpu_ns;
     double value = NAN;

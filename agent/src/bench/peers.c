@@ -80,9 +80,11 @@ static bool start_testpmd(struct process *p, unsigned size_bytes, const char **w
     }
     if (!huge_pages_mounted(why))
         return false;
+    /* clang-format off */
     const char *argv[] = {"dpdk-testpmd", "--lcores", "0@0,1@1", "--no-pci", "--vdev",
                           text("net_null0,size=%u", size_bytes), "--file-prefix=" PREFIX, "-m", "200", "--",
                           "--forward-mode=rxonly", "--total-num-mbufs=16384", "--burst=64", NULL};
+    /* clang-format on */
     if (!process_start(p, argv, NULL)) {
         *why = "dpdk-testpmd cannot be started";
         return false;
@@ -237,10 +239,12 @@ double run_dpdkcap(const struct bench_options *o, const struct measurement *m, c
         return NAN;
     bool to_null = strcmp(m->extra, "null") == 0;
     char *stem = text("%s/nfvcap-bench-dpdkcap-%d", o->memory_dir, (int)getpid());
+    /* clang-format off */
     const char *argv[] = {program, "--lcores", "0@0,1@0,2@1", "--no-pci", "--vdev",
                           text("net_null0,size=%u", m->size_bytes), "--file-prefix=" PREFIX, "--", "-m", "16383", "-G",
                           "100000", "--no-compression", "-S", "-o", to_null ? "/dev/null" : text("%s_%%COREID", stem),
                           NULL};
+    /* clang-format on */
     struct process p;
     if (!process_start(&p, argv, NULL)) {
         *why = "dpdkcap cannot be started";

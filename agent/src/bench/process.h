@@ -11,8 +11,8 @@
 /* A program that is measured from outside. */
 struct process {
     pid_t pid;
-    int stdin_fd;       /* held open: testpmd ends when it is closed */
-    char output[64];    /* path of the file with its stdout and stderr */
+    int stdin_fd;    /* held open: testpmd ends when it is closed */
+    char output[64]; /* path of the file with its stdout and stderr */
 };
 
 /* Start argv[0] (looked up in PATH); preload may be NULL. False when it cannot be started. */

@@ -33,8 +33,8 @@ double run_soak(const struct bench_options *o, const struct measurement *m, cons
         return NAN;
     }
     char *stem = text("%s/nfvcap-bench-%d", o->memory_dir, (int)getpid());
-    const char *argv[PROCESS_ARGS_MAX] = {o->self, "capture", "--quiet", "--port",
-                                          text("vdev:net_null0,size=%u", m->size_bytes), "--lcores", "1"};
+    const char *argv[PROCESS_ARGS_MAX] = {
+        o->self, "capture", "--quiet", "--port", text("vdev:net_null0,size=%u", m->size_bytes), "--lcores", "1"};
     unsigned n = 7;
     char *words = strdup(m->extra), *save = NULL;
     for (char *w = strtok_r(words, " ", &save); w != NULL && n < PROCESS_ARGS_MAX - 1; w = strtok_r(NULL, " ", &save))

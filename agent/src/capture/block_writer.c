@@ -64,8 +64,8 @@ static void write_rest(struct pending *p)
     while (p->result.bytes < p->bytes) {
         const uint8_t *from = p->data + p->result.bytes;
         uint64_t left = p->bytes - p->result.bytes;
-        ssize_t n = p->seekable ? pwrite(p->fd, from, left, (off_t)(p->offset + p->result.bytes))
-                                : write(p->fd, from, left);
+        ssize_t n =
+            p->seekable ? pwrite(p->fd, from, left, (off_t)(p->offset + p->result.bytes)) : write(p->fd, from, left);
         if (n > 0) {
             p->result.bytes += (uint64_t)n;
         } else if (n == 0 || errno != EINTR) {
@@ -110,7 +110,8 @@ static void take_completions(struct block_writer *w, uint32_t timeout_us)
 {
     struct io_uring_cqe *cqe = NULL;
     if (timeout_us > 0) {
-        struct __kernel_timespec t = {.tv_sec = timeout_us / 1000000, .tv_nsec = (long long)(timeout_us % 1000000) * 1000};
+        struct __kernel_timespec t = {.tv_sec = timeout_us / 1000000,
+                                      .tv_nsec = (long long)(timeout_us % 1000000) * 1000};
         if (io_uring_wait_cqe_timeout(&w->ring, &cqe, &t) != 0)
             return;
     }

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * Writes of one thread, several under way where the kernel has io_uring, one after the other where not. Results come in the order of
- * submission.
+ * Writes of one thread, several under way where the kernel has io_uring, one after the other where not. Results come in
+ * the order of submission.
  */
 struct block_writer;
 

@@ -64,8 +64,8 @@ ALWAYS_INLINE struct look look_at_burst(struct rte_mbuf *const *packets, unsigne
     line_long_words d = (line_long_words)differ;
     uint64_t rearm = d[LINE_LONG_WORD(data_off)];
     struct look look = {.bytes = sum[LINE_WORD(pkt_len)]};
-    look.odd = oddity(m, pool) | (rearm & counted) | (d[LINE_LONG_WORD(ol_flags)] & ODD_FLAGS) |
-               d[LINE_LONG_WORD(pool)];
+    look.odd =
+        oddity(m, pool) | (rearm & counted) | (d[LINE_LONG_WORD(ol_flags)] & ODD_FLAGS) | d[LINE_LONG_WORD(pool)];
     look.whole = under[LINE_WORD(pkt_len)] >> 31 == 0;
     uint64_t moved = (rearm & 0xffff) | (m->data_off ^ RTE_PKTMBUF_HEADROOM);
     look.small = (look.odd | moved | (below[LINE_WORD(pkt_len)] & ~(SMALL_PACKET_BYTES - 1))) == 0;

@@ -15,8 +15,8 @@ int capture_file_create(const char *path);
 bool capture_file_busy(const char *path);
 
 /*
- * Begin the file `path` with its head, in one step: it appears under its name when it is valid. What stood there is replaced. A
- * pipe or a device is only opened. The descriptor, or -1 with errno.
+ * Begin the file `path` with its head, in one step: it appears under its name when it is valid. What stood there is
+ * replaced. A pipe or a device is only opened. The descriptor, or -1 with errno.
  */
 int capture_file_begin(const char *path, const char *hidden, const void *head, size_t head_bytes);
 

@@ -73,7 +73,8 @@ static bool read_all(int fd, uint8_t *to, uint64_t n, uint64_t offset)
     return true;
 }
 
-/* Records that are whole between safe_bytes (a record boundary) and the end of the file; safe_bytes moves behind them. */
+/* Records that are whole between safe_bytes (a record boundary) and the end of the file; safe_bytes moves behind them.
+ */
 static uint64_t count_whole_records(struct storage *s, struct chunk_file *f)
 {
     uint64_t n = f->written_bytes > f->safe_bytes ? f->written_bytes - f->safe_bytes : 0;
@@ -142,12 +143,11 @@ void chunk_file_written(struct storage *s, const struct chunk *c, uint64_t bytes
 static void append_tail(struct storage *s, struct chunk_file *f, const struct chunk *last)
 {
     uint8_t tail[128];
-    size_t n = last == NULL ? 0
-                            : record_file_tail(s->config.head.format, last->first_ns, last->last_ns,
-                                               count_read(&s->capture->received),
-                                               count_read(&s->capture->lost_buffer) +
-                                                   count_read(&s->capture->lost_full),
-                                               tail);
+    size_t n =
+        last == NULL
+            ? 0
+            : record_file_tail(s->config.head.format, last->first_ns, last->last_ns, count_read(&s->capture->received),
+                               count_read(&s->capture->lost_buffer) + count_read(&s->capture->lost_full), tail);
     if (n == 0)
         return;
     int fd = open(f->path, O_WRONLY | O_CLOEXEC);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The engine for disks and pipes: the capture thread fills chunks in memory, the storage thread writes each with one call. The
- * chunks are the burst buffer: as long as one is free, a slow disk costs nothing.
+ * The engine for disks and pipes: the capture thread fills chunks in memory, the storage thread writes each with one
+ * call. The chunks are the burst buffer: as long as one is free, a slow disk costs nothing.
  */
-#include "capture_file.h"
 #include "chunked.h"
+#include "capture_file.h"
 
 #include "../error.h"
 

@@ -46,8 +46,8 @@ struct chunk_file {
     bool open, broken;
     bool seekable;
     uint64_t number;
-    uint64_t safe_bytes;    /* a record boundary before which everything is in the file */
-    uint64_t written_bytes; /* end of what is in the file */
+    uint64_t safe_bytes;                     /* a record boundary before which everything is in the file */
+    uint64_t written_bytes;                  /* end of what is in the file */
     uint64_t pending_bytes, pending_packets; /* end of the last chunk written: of its tail a part may be missing */
     char path[FILE_PATH_MAX];
 };

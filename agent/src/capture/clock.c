@@ -18,7 +18,8 @@ bool clock_tsc_is_invariant(void)
     return (edx & (1u << 8)) != 0;
 }
 
-/* Neither before what comes before it nor after what comes after. RDTSCP would do half of it, and is not in x86-64-v2. */
+/* Neither before what comes before it nor after what comes after. RDTSCP would do half of it, and is not in x86-64-v2.
+ */
 static uint64_t fenced_tsc(void)
 {
     _mm_lfence();

@@ -17,22 +17,22 @@
 /* A word that one thread writes and others read. */
 typedef _Atomic uint64_t counter;
 
-struct capture_counters { /* single writer: the capture thread */
+struct capture_counters {      /* single writer: the capture thread */
     _Atomic uint64_t sequence; /* odd while a burst is being added */
     counter received;
     counter received_bytes;
-    counter filtered;      /* the filter said no: not a loss */
-    counter lost_buffer;   /* no free buffer: the storage was too slow */
-    counter lost_full;     /* no room on the file system, seen before the packet was copied */
-    counter counted;       /* count-only: looked at and let go */
-    counter accepted;      /* copied into a buffer or a mapped file */
+    counter filtered;       /* the filter said no: not a loss */
+    counter lost_buffer;    /* no free buffer: the storage was too slow */
+    counter lost_full;      /* no room on the file system, seen before the packet was copied */
+    counter counted;        /* count-only: looked at and let go */
+    counter accepted;       /* copied into a buffer or a mapped file */
     counter accepted_bytes; /* record bytes, headers included */
-    counter truncated;     /* of the accepted: cut by the snap length */
+    counter truncated;      /* of the accepted: cut by the snap length */
     counter polls;
     counter empty_polls;
-    counter full_polls;    /* bursts that came back full: more was waiting */
-    counter max_gap_ns;    /* longest time between two polls: the error bound of the stamps */
-    counter view_dropped;  /* packets that the live view did not get; nothing to do with storage */
+    counter full_polls;   /* bursts that came back full: more was waiting */
+    counter max_gap_ns;   /* longest time between two polls: the error bound of the stamps */
+    counter view_dropped; /* packets that the live view did not get; nothing to do with storage */
 } __attribute__((aligned(64)));
 
 struct storage_counters { /* single writer: the storage thread (the capture thread when files are mapped) */

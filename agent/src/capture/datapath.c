@@ -132,8 +132,8 @@ ALWAYS_INLINE void seal_record(const enum record_format format, struct batch *b,
 }
 
 /* A record that is not built in the stage: empty it first, and begin again behind the record. */
-ALWAYS_INLINE uint32_t build_odd(const enum record_format format, const bool streamed, struct batch *b,
-                                 struct scale *t, struct rte_mbuf *m, uint32_t length, uint32_t snaplen, uint8_t *stage)
+ALWAYS_INLINE uint32_t build_odd(const enum record_format format, const bool streamed, struct batch *b, struct scale *t,
+                                 struct rte_mbuf *m, uint32_t length, uint32_t snaplen, uint8_t *stage)
 {
     uint64_t seal;
     if (streamed)
@@ -370,14 +370,14 @@ static unsigned poll_count(struct queue *q)
     return received;
 }
 
-#define STORE(name, format)                                                                                  \
-    static unsigned store_##name(struct queue *q)                                                            \
-    {                                                                                                        \
-        return poll_store(q, format, false);                                                                 \
-    }                                                                                                        \
-    static unsigned filter_##name(struct queue *q)                                                           \
-    {                                                                                                        \
-        return poll_store(q, format, true);                                                                  \
+#define STORE(name, format)                        \
+    static unsigned store_##name(struct queue *q)  \
+    {                                              \
+        return poll_store(q, format, false);       \
+    }                                              \
+    static unsigned filter_##name(struct queue *q) \
+    {                                              \
+        return poll_store(q, format, true);        \
     }
 
 STORE(ns, FORMAT_PCAP_NS)

@@ -17,8 +17,8 @@ struct file_set_config {
     const char *pattern;
     unsigned port, queue;
     bool many_ports, many_queues, rotates;
-    uint32_t max_files;    /* 0: no limit; else the oldest goes when one more is begun */
-    uint64_t quota_bytes;  /* 0: no limit; this queue's share */
+    uint32_t max_files;   /* 0: no limit; else the oldest goes when one more is begun */
+    uint64_t quota_bytes; /* 0: no limit; this queue's share */
 };
 
 struct file_set {

@@ -63,8 +63,7 @@ void filter_compile(struct filter *f, const char *expression)
     if (!compile(expression, &program, &why))
         die(EXIT_USAGE, text("the filter \"%s\" is not understood", expression), why,
             "man pcap-filter describes the language");
-    f->matches_all = program.bf_len == 1 && program.bf_insns[0].code == (BPF_RET | BPF_K) &&
-                     program.bf_insns[0].k != 0;
+    f->matches_all = program.bf_len == 1 && program.bf_insns[0].code == (BPF_RET | BPF_K) && program.bf_insns[0].k != 0;
     batch_filter_load(&f->batch, &program);
     f->interpreter = interpret;
     f->run = filter_code(&program, &layout);

@@ -57,7 +57,8 @@ static bool known(const struct bpf_insn *p, unsigned left)
 static bool uses_scratch(const struct bpf_insn *p)
 {
     unsigned class = BPF_CLASS(p->code);
-    return class == BPF_ST || class == BPF_STX || ((class == BPF_LD || class == BPF_LDX) && BPF_MODE(p->code) == BPF_MEM);
+    return class == BPF_ST || class == BPF_STX ||
+           ((class == BPF_LD || class == BPF_LDX) && BPF_MODE(p->code) == BPF_MEM);
 }
 
 #define NO_LOAD UINT16_MAX

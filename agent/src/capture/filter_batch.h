@@ -8,8 +8,8 @@
 #include <pcap/pcap.h>
 
 /*
- * A classic BPF program that is run over a burst at a time: each instruction once, for all packets that have come to it.
- * Jumps only lead forward, so when an instruction's turn comes, every packet that will ever reach it has arrived.
+ * A classic BPF program that is run over a burst at a time: each instruction once, for all packets that have come to
+ * it. Jumps only lead forward, so when an instruction's turn comes, every packet that will ever reach it has arrived.
  * Fetching and deciding is paid once for a burst, and what is not a load is done for sixteen packets at once.
  */
 #define BATCH_LANES 64u

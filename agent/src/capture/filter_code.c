@@ -24,9 +24,9 @@
 struct code {
     uint8_t *bytes;
     size_t n;
-    uint32_t *starts;   /* of each instruction; one more for what follows the last */
-    uint32_t reject;    /* where 0 is returned */
-    bool measuring;     /* first pass: only the places of instructions are wanted */
+    uint32_t *starts; /* of each instruction; one more for what follows the last */
+    uint32_t reject;  /* where 0 is returned */
+    bool measuring;   /* first pass: only the places of instructions are wanted */
 };
 
 static void put(struct code *c, const void *bytes, size_t n)
@@ -164,7 +164,7 @@ static void divide(struct code *c, const struct bpf_insn *i)
     PUT(c, 0x41, 0x89, 0xd2);             /* mov r10d, edx */
     PUT(c, 0x31, 0xd2, 0x41, 0xf7, 0xf1); /* xor edx, edx; div r9d */
     if (BPF_OP(i->code) == BPF_MOD)
-        PUT(c, 0x89, 0xd0); /* mov eax, edx */
+        PUT(c, 0x89, 0xd0);   /* mov eax, edx */
     PUT(c, 0x44, 0x89, 0xd2); /* mov edx, r10d */
 }
 
@@ -173,10 +173,10 @@ static void shift(struct code *c, const struct bpf_insn *i)
 {
     PUT(c, 0x41, 0x89, 0xca); /* mov r10d, ecx */
     operand_to_r9(c, i);
-    PUT(c, 0x44, 0x89, 0xc9);                                          /* mov ecx, r9d */
-    PUT(c, 0xd3, BPF_OP(i->code) == BPF_LSH ? 0xe0 : 0xe8);            /* shl or shr eax, cl */
-    PUT(c, 0x83, 0xf9, 32, 0x45, 0x19, 0xc9, 0x44, 0x21, 0xc8);        /* cmp ecx, 32; sbb r9d, r9d; and eax, r9d */
-    PUT(c, 0x44, 0x89, 0xd1);                                          /* mov ecx, r10d */
+    PUT(c, 0x44, 0x89, 0xc9);                                   /* mov ecx, r9d */
+    PUT(c, 0xd3, BPF_OP(i->code) == BPF_LSH ? 0xe0 : 0xe8);     /* shl or shr eax, cl */
+    PUT(c, 0x83, 0xf9, 32, 0x45, 0x19, 0xc9, 0x44, 0x21, 0xc8); /* cmp ecx, 32; sbb r9d, r9d; and eax, r9d */
+    PUT(c, 0x44, 0x89, 0xd1);                                   /* mov ecx, r10d */
 }
 
 static bool calculate(struct code *c, const struct bpf_insn *i)
@@ -330,12 +330,12 @@ static void begin(struct code *c, const struct filter_packet *p)
     PUT(c, 0x74, 12);                              /* je over the next two */
     PUT(c, 0x48, 0xb8);                            /* mov rax, imm64 */
     put(c, &in_pieces, sizeof(in_pieces));
-    PUT(c, 0xff, 0xe0);                                  /* jmp rax */
-    PUT(c, 0x48, 0x8b, 0x77, p->data_at);                /* mov rsi, [rdi + data] */
-    PUT(c, 0x0f, 0xb7, 0x47, p->data_offset_at);         /* movzx eax, word [rdi + data_offset] */
-    PUT(c, 0x48, 0x01, 0xc6);                            /* add rsi, rax */
-    PUT(c, 0x0f, 0xb7, 0x57, p->length_at);              /* movzx edx, word [rdi + length] */
-    PUT(c, 0x31, 0xc0, 0x31, 0xc9);                      /* xor eax, eax; xor ecx, ecx */
+    PUT(c, 0xff, 0xe0);                          /* jmp rax */
+    PUT(c, 0x48, 0x8b, 0x77, p->data_at);        /* mov rsi, [rdi + data] */
+    PUT(c, 0x0f, 0xb7, 0x47, p->data_offset_at); /* movzx eax, word [rdi + data_offset] */
+    PUT(c, 0x48, 0x01, 0xc6);                    /* add rsi, rax */
+    PUT(c, 0x0f, 0xb7, 0x57, p->length_at);      /* movzx edx, word [rdi + length] */
+    PUT(c, 0x31, 0xc0, 0x31, 0xc9);              /* xor eax, eax; xor ecx, ecx */
 }
 
 /* One pass over the program. Every instruction has the same length in both passes. */

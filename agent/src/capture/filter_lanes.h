@@ -70,14 +70,15 @@ ALWAYS_INLINE void put_lanes(union lanes *to, const union lanes *from, uint64_t 
         return;
     }
     EACH_LANE(i, lanes)
-        to->word[i] = from->word[i];
+    to->word[i] = from->word[i];
 }
 
 /* Load from the packet; a lane whose packet is too short returns 0, and the lanes that go on are returned. */
 ALWAYS_INLINE uint64_t load_lanes(struct lane_state *s, uint64_t lanes, uint32_t k, bool indirect, const unsigned size)
 {
     uint64_t shorter = 0;
-    EACH_LANE(i, lanes) {
+    EACH_LANE(i, lanes)
+    {
         uint64_t offset = k + (indirect ? (uint64_t)s->x.word[i] : 0);
         if (unlikely_(offset + size > s->length[i])) {
             shorter |= 1ull << i;
@@ -102,7 +103,8 @@ ALWAYS_INLINE uint64_t load_lanes(struct lane_state *s, uint64_t lanes, uint32_t
 ALWAYS_INLINE uint64_t load_header_length(struct lane_state *s, uint64_t lanes, uint32_t k)
 {
     uint64_t shorter = 0;
-    EACH_LANE(i, lanes) {
+    EACH_LANE(i, lanes)
+    {
         if (k >= s->length[i])
             shorter |= 1ull << i;
         else
@@ -141,7 +143,8 @@ ALWAYS_INLINE uint64_t compare_lanes(const struct lane_state *s, const struct bp
 static __attribute__((noinline)) uint64_t divide_lanes(struct lane_state *s, const struct bpf_insn *p, uint64_t lanes)
 {
     uint64_t by_zero = 0;
-    EACH_LANE(i, lanes) {
+    EACH_LANE(i, lanes)
+    {
         uint32_t right = BPF_SRC(p->code) == BPF_X ? s->x.word[i] : p->k;
         if (right == 0)
             by_zero |= 1ull << i;
@@ -154,7 +157,8 @@ static __attribute__((noinline)) uint64_t divide_lanes(struct lane_state *s, con
 
 static __attribute__((noinline)) void shift_lanes(struct lane_state *s, const struct bpf_insn *p, uint64_t lanes)
 {
-    EACH_LANE(i, lanes) {
+    EACH_LANE(i, lanes)
+    {
         uint32_t right = BPF_SRC(p->code) == BPF_X ? s->x.word[i] : p->k, a = s->a.word[i];
         s->a.word[i] = right > 31 ? 0 : BPF_OP(p->code) == BPF_LSH ? a << right : a >> right;
     }
@@ -196,7 +200,7 @@ static __attribute__((noinline)) uint64_t compute_lanes(struct lane_state *s, co
 static __attribute__((noinline)) void load_packet_lengths(struct lane_state *s, union lanes *to, uint64_t lanes)
 {
     EACH_LANE(i, lanes)
-        to->word[i] = s->packets[i]->pkt_len;
+    to->word[i] = s->packets[i]->pkt_len;
 }
 
 /* One instruction for all lanes that have come to it; those that go on to the next one are returned. */
@@ -226,7 +230,7 @@ ALWAYS_INLINE uint64_t step_lanes(struct lane_state *s, const struct bpf_insn *p
     case BPF_RET | BPF_A:
         s->pending &= ~lanes;
         EACH_LANE(i, lanes)
-            s->keep |= (uint64_t)(s->a.word[i] != 0) << i;
+        s->keep |= (uint64_t)(s->a.word[i] != 0) << i;
         return 0;
     case BPF_JMP | BPF_JA:
         next[p->k] |= lanes;

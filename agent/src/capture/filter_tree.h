@@ -12,8 +12,8 @@
 #include <rte_mbuf.h>
 
 /*
- * Running a batch filter that is a tree. It stores nothing: behind a burst's records on their way to memory, every other
- * store would have to queue.
+ * Running a batch filter that is a tree. It stores nothing: behind a burst's records on their way to memory, every
+ * other store would have to queue.
  */
 ALWAYS_INLINE uint32_t packet_field(const uint8_t *p, const unsigned size)
 {

@@ -3,10 +3,10 @@
  * The engine for file systems in memory: records are written straight into the mapped file.
  *
  * The storage thread keeps a stretch of file ahead of the capture thread allocated and mapped, so that the capture
- * thread meets neither a page fault nor a full file system (touching a page that does not exist would kill the process).
- * Where the kernel can, the stretch is made of huge pages whatever the mount says: one small page is touched and
- * MADV_COLLAPSE makes a huge one of it, about eight times cheaper than 512 small ones. When old files have to go, their
- * pages, still mapped, become the next file: nothing is allocated, zeroed or mapped any more.
+ * thread meets neither a page fault nor a full file system (touching a page that does not exist would kill the
+ * process). Where the kernel can, the stretch is made of huge pages whatever the mount says: one small page is touched
+ * and MADV_COLLAPSE makes a huge one of it, about eight times cheaper than 512 small ones. When old files have to go,
+ * their pages, still mapped, become the next file: nothing is allocated, zeroed or mapped any more.
  */
 #include "capture_file.h"
 #include "error.h"
@@ -116,9 +116,7 @@ static void mapped_rotate(struct storage *s)
         s->rotate_pending = !enter_next(s);
 }
 
-static void mapped_flush(struct storage *s)
-{
-}
+static void mapped_flush(struct storage *s) {}
 
 static void mapped_end(struct storage *s)
 {
@@ -203,9 +201,9 @@ static void finish_file(struct storage *s, struct mapped *m, struct mapped_file 
     name_started_files(s, m, wall_clock_ns());
     memmove(&m->pipeline[0], &m->pipeline[1], (m->n_pipeline - 1) * sizeof(m->pipeline[0]));
     m->n_pipeline--;
-    f->used += record_file_tail(s->config.head.format, f->first_ns, f->last_ns, count_read(&s->capture->received),
-                                count_read(&s->capture->lost_buffer) + count_read(&s->capture->lost_full),
-                                f->base + f->used);
+    f->used +=
+        record_file_tail(s->config.head.format, f->first_ns, f->last_ns, count_read(&s->capture->received),
+                         count_read(&s->capture->lost_buffer) + count_read(&s->capture->lost_full), f->base + f->used);
     if (!mapped_file_finish(f, s->config.sync_on_close))
         storage_fail(s, f->path, "cannot be closed", errno);
     count_add(&s->counters->stored_bytes, f->used);

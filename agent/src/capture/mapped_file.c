@@ -86,8 +86,8 @@ static bool lengthen(struct mapped_file *f, uint64_t bytes)
 }
 
 /*
- * Huge pages at offset, wherever a whole one fits. One call for all of them, because each call waits for every CPU of the
- * machine. Returns how many bytes are ready; less than asked for means that small pages are to be used.
+ * Huge pages at offset, wherever a whole one fits. One call for all of them, because each call waits for every CPU of
+ * the machine. Returns how many bytes are ready; less than asked for means that small pages are to be used.
  */
 static uint64_t prepare_huge(struct mapped_file *f, uint64_t offset, uint64_t bytes)
 {

@@ -17,9 +17,9 @@ struct mapped_file {
     uint32_t head_bytes;
     bool huge;
     bool named;
-    uint64_t small_from;       /* from here on pages are certainly small ones */
-    uint64_t file_bytes;       /* present length of the file */
-    uint64_t used;             /* set by the capture thread when it leaves */
+    uint64_t small_from; /* from here on pages are certainly small ones */
+    uint64_t file_bytes; /* present length of the file */
+    uint64_t used;       /* set by the capture thread when it leaves */
     uint64_t packets_end;
     uint64_t first_ns, last_ns;
     char *path;

@@ -6,13 +6,13 @@
 #include "../error.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
-#include <poll.h>
 
 #define TICK_MS 20
 #define CLOCK_INTERVAL_NS 250000000ull

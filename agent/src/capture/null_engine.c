@@ -26,9 +26,7 @@ static enum room null_advance(struct storage *s)
     return ROOM_OK;
 }
 
-static void null_nothing(struct storage *s)
-{
-}
+static void null_nothing(struct storage *s) {}
 
 static bool null_service(struct storage *s)
 {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* clang-format off */
 enum {
     OPT_COUNT = 256, OPT_ENGINE, OPT_FORMAT, OPT_ROTATE_SIZE, OPT_ROTATE_TIME, OPT_MAX_FILES, OPT_QUOTA, OPT_BUFFER,
     OPT_CHUNK, OPT_FLUSH, OPT_FSYNC, OPT_NO_URING, OPT_NO_MAPPED_HUGE, OPT_NO_STREAM, OPT_WHEN_FULL, OPT_LCORES, OPT_ISA,
@@ -18,6 +19,7 @@ enum {
     OPT_DURATION, OPT_PACKETS, OPT_STOP_IDLE, OPT_WAIT_LINK, OPT_READY, OPT_METRICS, OPT_PIPE, OPT_STATS, OPT_JSON,
     OPT_FAIL_ON_LOSS, OPT_WARM_UP, OPT_DIRECT, OPT_MMAP, OPT_NULL,
 };
+/* clang-format on */
 
 static const struct option long_options[] = {
     {"port", required_argument, NULL, 'p'},
@@ -117,8 +119,8 @@ static int choice(const char *option, const char *s, const char *const *names, i
     bad(option, s, text("give one of %s", all));
 }
 
-#define CHOICE(option, ...)                                                                                          \
-    choice(option, optarg, (const char *const[]){__VA_ARGS__},                                                       \
+#define CHOICE(option, ...)                                    \
+    choice(option, optarg, (const char *const[]){__VA_ARGS__}, \
            sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
 static void parse_storage_option(int c, struct capture_options *o)
@@ -323,14 +325,35 @@ bool capture_options_parse(int argc, char **argv, struct capture_options *o)
             break;
         case '?':
             die(EXIT_USAGE, "an option is not understood", NULL, "nfvcap-agent capture --help lists them");
-        case OPT_ENGINE: case OPT_DIRECT: case OPT_MMAP: case OPT_NULL: case OPT_FORMAT: case OPT_ROTATE_SIZE:
-        case OPT_ROTATE_TIME: case OPT_MAX_FILES: case OPT_QUOTA: case OPT_BUFFER: case OPT_CHUNK: case OPT_FLUSH:
-        case OPT_FSYNC: case OPT_NO_URING: case OPT_NO_MAPPED_HUGE: case OPT_NO_STREAM:
+        case OPT_ENGINE:
+        case OPT_DIRECT:
+        case OPT_MMAP:
+        case OPT_NULL:
+        case OPT_FORMAT:
+        case OPT_ROTATE_SIZE:
+        case OPT_ROTATE_TIME:
+        case OPT_MAX_FILES:
+        case OPT_QUOTA:
+        case OPT_BUFFER:
+        case OPT_CHUNK:
+        case OPT_FLUSH:
+        case OPT_FSYNC:
+        case OPT_NO_URING:
+        case OPT_NO_MAPPED_HUGE:
+        case OPT_NO_STREAM:
         case OPT_WHEN_FULL:
             parse_storage_option(c, o);
             break;
-        case OPT_LCORES: case OPT_ISA: case OPT_IDLE_SLEEP: case OPT_BURST: case OPT_RX_DESC: case OPT_MTU:
-        case OPT_NO_PROMISC: case OPT_REQUIRE_PROMISC: case OPT_HUGE: case OPT_TAI:
+        case OPT_LCORES:
+        case OPT_ISA:
+        case OPT_IDLE_SLEEP:
+        case OPT_BURST:
+        case OPT_RX_DESC:
+        case OPT_MTU:
+        case OPT_NO_PROMISC:
+        case OPT_REQUIRE_PROMISC:
+        case OPT_HUGE:
+        case OPT_TAI:
             parse_port_option(c, o);
             break;
         default:

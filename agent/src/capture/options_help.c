@@ -40,7 +40,8 @@ static const char help[] =
     "      --tai                follow CLOCK_TAI instead of CLOCK_REALTIME\n"
     "\n"
     "run:\n"
-    "      --duration TIME      stop after TIME; --packets N: after N stored; --stop-idle TIME: when nothing came for TIME\n"
+    "      --duration TIME      stop after TIME; --packets N: after N stored; --stop-idle TIME: when nothing came for "
+    "TIME\n"
     "      --warm-up TIME       report what came after TIME separately, too\n"
     "      --ready-file FILE    written once packets would be stored\n"
     "      --stats-interval T   a line with the counters every T\n"
@@ -54,7 +55,8 @@ static const char help[] =
     "Memory: per queue (rx-desc + 1152) x 2.4 KiB of packet buffers, --burst-buffer, and 1 MiB; about 10 MiB besides.\n"
     "Of af_packet ports the kernel holds another 64 MiB per queue. All is taken at the start and does not grow.\n"
     "Signals: TERM and INT end the capture with complete files, HUP begins new files, USR1 prints the counters.\n"
-    "Exit codes: 0 done, 1 internal, 2 usage or environment, 4 packets lost (--fail-on-loss), storage failed, or a port\n"
+    "Exit codes: 0 done, 1 internal, 2 usage or environment, 4 packets lost (--fail-on-loss), storage failed, or a "
+    "port\n"
     "was taken away, 130 killed by a second signal.\n";
 
 void capture_print_help(void)

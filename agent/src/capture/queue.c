@@ -14,8 +14,8 @@ const struct datapath *datapath_choose(const char *name)
         {&datapath_v4, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                            __builtin_cpu_supports("avx512cd")},
-        {&datapath_v3, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
-                           __builtin_cpu_supports("fma")},
+        {&datapath_v3,
+         __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma")},
         {&datapath_v2, true},
     };
     for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

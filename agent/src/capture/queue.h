@@ -40,21 +40,21 @@ struct queue {
     uint32_t plain_record_bytes; /* the most that a packet in one segment can add */
     uint32_t reserve_bytes;      /* what may follow the window's limit: a burst of these, and one large packet */
     enum when_full when_full;
-    bool stored_at_once; /* the engine has no buffer: what is accepted is stored */
+    bool stored_at_once;   /* the engine has no buffer: what is accepted is stored */
     struct budget *budget; /* NULL: no limit */
     const struct clock *clock;
 
     /* written for every burst */
-    uint64_t poll_tsc;  /* the last poll */
-    uint64_t stamp_ns;  /* the last stamp of the present file */
-    uint64_t event_ns;  /* when rotation by time or a flush is due next */
+    uint64_t poll_tsc; /* the last poll */
+    uint64_t stamp_ns; /* the last stamp of the present file */
+    uint64_t event_ns; /* when rotation by time or a flush is due next */
     uint64_t rotate_at_ns;
-    int64_t step_ns;    /* the clock step that the present file lives with */
+    int64_t step_ns; /* the clock step that the present file lives with */
     uint32_t line_generation;
     struct clock_line line;
     uint64_t max_gap_ticks;
-    struct view_ring *view; /* NULL: nobody looks */
-    uint8_t *stage;         /* for stores past the cache: see stream.h */
+    struct view_ring *view;     /* NULL: nobody looks */
+    uint8_t *stage;             /* for stores past the cache: see stream.h */
     uint64_t stream_from_bytes; /* they pay from this mean size of a record on */
     bool streaming;             /* the next burst goes that way */
 

@@ -19,7 +19,8 @@
  * The end marker. A mapped file is longer than its contents while it is being written, and its tail may hold
  * zeros or the records of an older file. After the last record therefore stands a header that no reader
  * accepts (a captured length, or a block length, of 0xffffffff): readers stop there and keep what they have read.
- * A burst of records becomes visible at once, because the word that turns the marker into the first record is stored last.
+ * A burst of records becomes visible at once, because the word that turns the marker into the first record is stored
+ * last.
  */
 enum record_format { FORMAT_PCAP_NS, FORMAT_PCAP_US, FORMAT_PCAPNG, N_FORMATS };
 

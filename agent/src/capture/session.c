@@ -54,8 +54,8 @@ static void open_ports(struct session *s)
     for (unsigned i = 0; i < o->n_ports; i++) {
         port_open(&s->ports[i], &specs[i], &config);
         if (o->require_promiscuous && s->ports[i].promiscuous != YES)
-            die(EXIT_USAGE, text("%s: promiscuous mode is not on", o->port_texts[i]),
-                "--require-promiscuous was given", "on the host: ip link set dev PF vf N trust on");
+            die(EXIT_USAGE, text("%s: promiscuous mode is not on", o->port_texts[i]), "--require-promiscuous was given",
+                "on the host: ip link set dev PF vf N trust on");
     }
 }
 

@@ -46,9 +46,9 @@ struct session {
     _Atomic uint32_t restart_wanted; /* one bit per port: stop it and start it again */
     _Atomic uint32_t reset_wanted;   /* the driver asks for a reset first (a virtual function whose host reset it) */
     _Atomic uint64_t away_since[MAX_PORTS]; /* CLOCK_MONOTONIC, when that was wanted first; 0: not */
-    uint32_t parked;      /* one bit per port: it could not be started again yet */
-    _Atomic int removed;  /* 1 + the port whose device was taken away; 0: none */
-    uint64_t link_gap_ns; /* time without link, all ports together */
+    uint32_t parked;                        /* one bit per port: it could not be started again yet */
+    _Atomic int removed;                    /* 1 + the port whose device was taken away; 0: none */
+    uint64_t link_gap_ns;                   /* time without link, all ports together */
 };
 
 /* session.c: build, run and take apart; each dies with the reason on failure. */

@@ -38,8 +38,7 @@ static inline void *spsc_pop(struct spsc *r)
 
 static inline bool spsc_empty(const struct spsc *r)
 {
-    return atomic_load_explicit(&r->tail, memory_order_relaxed) ==
-           atomic_load_explicit(&r->head, memory_order_acquire);
+    return atomic_load_explicit(&r->tail, memory_order_relaxed) == atomic_load_explicit(&r->head, memory_order_acquire);
 }
 
 #endif

@@ -27,15 +27,15 @@ enum room {
 struct storage_config {
     enum engine engine;
     struct file_description head;
-    uint32_t burst_bytes;       /* the most that one burst can add */
-    uint64_t rotate_bytes;      /* 0: no rotation by size */
-    uint64_t rotate_ns;         /* 0: no rotation by time */
-    uint64_t buffer_bytes;      /* chunks, or how far a mapped file is prepared ahead */
+    uint32_t burst_bytes;  /* the most that one burst can add */
+    uint64_t rotate_bytes; /* 0: no rotation by size */
+    uint64_t rotate_ns;    /* 0: no rotation by time */
+    uint64_t buffer_bytes; /* chunks, or how far a mapped file is prepared ahead */
     uint32_t chunk_bytes;
-    uint64_t flush_ns;          /* a part-filled chunk waits no longer than this */
-    bool sync_on_close;         /* fsync a file before it counts as closed */
+    uint64_t flush_ns;  /* a part-filled chunk waits no longer than this */
+    bool sync_on_close; /* fsync a file before it counts as closed */
     bool io_uring;
-    bool mapped_huge;           /* try to back mapped files with huge pages */
+    bool mapped_huge; /* try to back mapped files with huge pages */
     int numa_node;
 };
 
@@ -61,8 +61,8 @@ struct engine_ops {
 
 /* How far the capture thread has come; engines read it at file boundaries. */
 struct stream_position {
-    uint64_t packets;      /* accepted since the start */
-    uint64_t first_ns;     /* stamps of the present file */
+    uint64_t packets;  /* accepted since the start */
+    uint64_t first_ns; /* stamps of the present file */
     uint64_t last_ns;
 };
 
@@ -77,9 +77,9 @@ struct storage {
     struct wake *wake;               /* the storage thread of this queue */
     struct storage_thread *thread;
     void *engine;
-    int lock_fd; /* keeps other agents away from these files; 0: none */
+    int lock_fd;         /* keeps other agents away from these files; 0: none */
     bool rotate_pending; /* asked for when there was no buffer to begin a file in */
-    bool new_file; /* the window has just entered a new file: stamps may adopt a clock step */
+    bool new_file;       /* the window has just entered a new file: stamps may adopt a clock step */
     _Atomic bool failed; /* a write error other than "no space": the file set is closed for good */
     const char *failure;
 };

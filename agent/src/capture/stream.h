@@ -8,8 +8,8 @@
 #include <x86intrin.h>
 
 /*
- * Records on their way into memory that will not be read soon. An ordinary store into a cache line that is not in the cache
- * fetches the line first, and so moves twice the bytes; whole lines can be stored past the cache. Records do not
+ * Records on their way into memory that will not be read soon. An ordinary store into a cache line that is not in the
+ * cache fetches the line first, and so moves twice the bytes; whole lines can be stored past the cache. Records do not
  * begin at lines, therefore they are built in a small stage that stays in the first-level cache and leave it line by
  * line.
  *
@@ -47,7 +47,8 @@ static inline uint8_t *line_of(uint8_t *p)
     return (uint8_t *)((uintptr_t)p & ~(uintptr_t)(STREAM_LINE - 1));
 }
 
-/* The stage holds what the file will have from `at` on; touched_end: up to where ordinary stores have been or will be. */
+/* The stage holds what the file will have from `at` on; touched_end: up to where ordinary stores have been or will be.
+ */
 static inline void stream_begin(struct stream *s, uint8_t *stage, uint8_t *at, uint8_t *touched_end)
 {
     s->stage = stage;

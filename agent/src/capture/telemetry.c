@@ -74,6 +74,8 @@ void telemetry_register(struct session *s)
     shown = s;
     rte_telemetry_register_cmd("/nfvcap/total", show_total, "Counters of all queues together. No parameters.");
     rte_telemetry_register_cmd("/nfvcap/queue", show_queue, "Counters of one queue. Parameter: its number.");
-    rte_telemetry_register_cmd("/nfvcap/restart", restart_port, "Stop and start a port. Parameter: its place among --port.");
-    rte_telemetry_register_cmd("/nfvcap/clock", show_clock, "How well the stamps follow the system clock. No parameters.");
+    rte_telemetry_register_cmd("/nfvcap/restart", restart_port,
+                               "Stop and start a port. Parameter: its place among --port.");
+    rte_telemetry_register_cmd("/nfvcap/clock", show_clock,
+                               "How well the stamps follow the system clock. No parameters.");
 }

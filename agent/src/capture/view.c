@@ -78,7 +78,8 @@ struct view *view_open(const char *path, const struct file_description *head, un
             die(EXIT_USAGE, text("cannot make the pipe %s", path), errno_text(errno), NULL);
         v->made_fifo = true;
     } else if (!S_ISFIFO(st.st_mode)) {
-        die(EXIT_USAGE, text("%s is not a pipe", path), "the live view is written to a FIFO", "mkfifo, or another name");
+        die(EXIT_USAGE, text("%s is not a pipe", path), "the live view is written to a FIFO",
+            "mkfifo, or another name");
     }
     return v;
 }

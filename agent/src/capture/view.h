@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 /*
- * The live view: what the capture threads store is also copied, as far as there is room, into one ring per queue, and one thread
- * writes the rings to a pipe (Wireshark at its other end). It never slows the capture down: what does not fit is left out and
- * counted.
+ * The live view: what the capture threads store is also copied, as far as there is room, into one ring per queue, and
+ * one thread writes the rings to a pipe (Wireshark at its other end). It never slows the capture down: what does not
+ * fit is left out and counted.
  */
 struct view;
 struct view_ring;

@@ -7,10 +7,6 @@
 void eu_search_tree_init(void *tree, int (*compare)(const void *, const void *)) __attribute__((weak));
 void eu_search_tree_fini(void *tree, void (*free_node)(void *)) __attribute__((weak));
 
-void eu_search_tree_init(void *tree, int (*compare)(const void *, const void *))
-{
-}
+void eu_search_tree_init(void *tree, int (*compare)(const void *, const void *)) {}
 
-void eu_search_tree_fini(void *tree, void (*free_node)(void *))
-{
-}
+void eu_search_tree_fini(void *tree, void (*free_node)(void *)) {}

@@ -160,13 +160,11 @@ const char *feed_why(const struct feed *f)
     if (f->batch.n != 0 && f->batch.link != LINK_ETHERNET)
         return text("it holds packets of link type %u, and a port sends Ethernet frames", f->batch.link);
     if (f->reader.end == END_CORRUPT)
-        return text("it is damaged at offset %llu: %s", (unsigned long long)f->reader.whole_bytes,
-                    f->reader.why);
+        return text("it is damaged at offset %llu: %s", (unsigned long long)f->reader.whole_bytes, f->reader.why);
     if (f->reader.end == END_IO)
         return errno_text(f->reader.error);
-    return f->too_long != 0
-               ? text("none of its frames fits into the %u bytes that the port can send", f->room)
-               : "it holds no packets";
+    return f->too_long != 0 ? text("none of its frames fits into the %u bytes that the port can send", f->room)
+                            : "it holds no packets";
 }
 
 void feed_close(struct feed *f)

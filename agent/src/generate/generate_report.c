@@ -63,8 +63,7 @@ static void put_driver(struct json *j, const struct driver_counts *d)
     json_object_end(j);
 }
 
-void generate_report_json(FILE *out, const struct sender *s, const struct driver_counts *driver,
-                          const char *end)
+void generate_report_json(FILE *out, const struct sender *s, const struct driver_counts *driver, const char *end)
 {
     const struct generate_options *o = s->options;
     struct json j;
@@ -99,29 +98,25 @@ void generate_report_json(FILE *out, const struct sender *s, const struct driver
     json_finish(&j);
 }
 
-void generate_report_text(FILE *out, const struct sender *s, const struct driver_counts *driver,
-                          const char *end)
+void generate_report_text(FILE *out, const struct sender *s, const struct driver_counts *driver, const char *end)
 {
     const struct generate_options *o = s->options;
     double seconds = (double)(s->last_ns - s->first_ns) / 1e9;
 
-    fprintf(out, "sent %" PRIu64 " frames, %" PRIu64 " bytes, through %s (%s)", s->sent, s->sent_bytes,
-            o->port.text, s->port->driver);
+    fprintf(out, "sent %" PRIu64 " frames, %" PRIu64 " bytes, through %s (%s)", s->sent, s->sent_bytes, o->port.text,
+            s->port->driver);
     if (seconds > 0)
         fprintf(out, " in %.6f s: %.6f Mpps", seconds, (double)(s->sent - 1) / seconds / 1e6);
     fprintf(out, "\n  ended by %s; %" PRIu64 " made but not taken by the port\n", end, s->unsent);
     if (s->refused + s->omitted != 0)
-        fprintf(out, "  %" PRIu64 " given up because the port was full, %" PRIu64 " left out on request\n",
-                s->refused, s->omitted);
+        fprintf(out, "  %" PRIu64 " given up because the port was full, %" PRIu64 " left out on request\n", s->refused,
+                s->omitted);
     if (s->pace.slips != 0)
-        fprintf(out, "  the schedule slipped %" PRIu64 " times, by %" PRIu64 " ns altogether\n",
-                s->pace.slips, to_ns(s, s->pace.slipped_ticks));
+        fprintf(out, "  the schedule slipped %" PRIu64 " times, by %" PRIu64 " ns altogether\n", s->pace.slips,
+                to_ns(s, s->pace.slipped_ticks));
     if (driver->known)
-        fprintf(out, "  the driver counts %" PRIu64 " frames, %" PRIu64 " errors\n", driver->packets,
-                driver->errors);
+        fprintf(out, "  the driver counts %" PRIu64 " frames, %" PRIu64 " errors\n", driver->packets, driver->errors);
     if (o->replay != NULL)
-        fprintf(out,
-                "  %" PRIu64 " rounds of %s; %" PRIu64 " frames too long, %" PRIu64 " cut, %" PRIu64
-                " padded\n",
+        fprintf(out, "  %" PRIu64 " rounds of %s; %" PRIu64 " frames too long, %" PRIu64 " cut, %" PRIu64 " padded\n",
                 s->feed.rounds, o->replay, s->feed.too_long, s->feed.cut, s->feed.padded);
 }

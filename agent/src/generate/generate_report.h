@@ -15,9 +15,7 @@ struct driver_counts {
 };
 
 /* Integers only; derived figures are left to the reader. */
-void generate_report_json(FILE *out, const struct sender *s, const struct driver_counts *driver,
-                          const char *end);
-void generate_report_text(FILE *out, const struct sender *s, const struct driver_counts *driver,
-                          const char *end);
+void generate_report_json(FILE *out, const struct sender *s, const struct driver_counts *driver, const char *end);
+void generate_report_text(FILE *out, const struct sender *s, const struct driver_counts *driver, const char *end);
 
 #endif

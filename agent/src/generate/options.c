@@ -112,8 +112,7 @@ static const struct option options[] = {
 
 static _Noreturn void wrong(const char *option, const char *value, const char *why)
 {
-    die(EXIT_USAGE, text("--%s %s is not usable", option, value), why,
-        "nfvcap-agent generate --help says what is");
+    die(EXIT_USAGE, text("--%s %s is not usable", option, value), why, "nfvcap-agent generate --help says what is");
 }
 
 static uint64_t number(const char *option, const char *value, uint64_t min, uint64_t max)
@@ -131,8 +130,8 @@ static void parse_mac(const char *option, const char *value, uint8_t mac[6])
     unsigned byte[6];
     char end;
 
-    if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4], &byte[5],
-               &end) != 6)
+    if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4], &byte[5], &end) !=
+        6)
         wrong(option, value, "a MAC address looks like 02:00:00:00:00:01");
     for (unsigned i = 0; i < 6; i++)
         mac[i] = (uint8_t)byte[i];

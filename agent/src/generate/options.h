@@ -28,8 +28,8 @@ struct generate_options {
     bool drop_when_full; /* frames that the port does not take at once are given up */
     uint64_t omit_every; /* every so manieth frame is numbered and not sent; 0: none */
     uint64_t linger_ns;  /* keep the port for so long after the report */
-    uint32_t link_mbps; /* instead of what the driver says; 0: ask it */
-    int cpu;            /* of the sending thread; -1: any */
+    uint32_t link_mbps;  /* instead of what the driver says; 0: ask it */
+    int cpu;             /* of the sending thread; -1: any */
     enum huge_pages huge_pages;
     bool json;
 };

@@ -28,9 +28,8 @@ const char *rate_parse(struct rate *rate, const char *text)
     for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++)
         if (strcmp(end, units[i].unit) == 0) {
             rate->packets_per_s = value * units[i].factor;
-            return rate->packets_per_s >= 0.001 && rate->packets_per_s <= 1e9
-                       ? NULL
-                       : "a rate is 0.001 pps to 1000 Mpps";
+            return rate->packets_per_s >= 0.001 && rate->packets_per_s <= 1e9 ? NULL
+                                                                              : "a rate is 0.001 pps to 1000 Mpps";
         }
     return "the units of a rate are Mpps, kpps and pps";
 }
@@ -43,8 +42,8 @@ static unsigned __int128 fixed(double ticks)
     return ((unsigned __int128)whole << 32) + (uint64_t)((ticks - whole) * FRACTION);
 }
 
-void pace_start(struct pace *p, const struct rate *rate, unsigned burst, double ticks_per_ns,
-                uint32_t link_mbps, uint64_t now)
+void pace_start(struct pace *p, const struct rate *rate, unsigned burst, double ticks_per_ns, uint32_t link_mbps,
+                uint64_t now)
 {
     *p = (struct pace){.paced = rate->kind != RATE_MAX, .burst = burst, .next = (unsigned __int128)now << 32};
     if (rate->kind == RATE_PACKETS) {

@@ -41,8 +41,8 @@ struct pace {
 };
 
 /* link_mbps is for RATE_LINE only and must not be 0 then. */
-void pace_start(struct pace *p, const struct rate *rate, unsigned burst, double ticks_per_ns,
-                uint32_t link_mbps, uint64_t now);
+void pace_start(struct pace *p, const struct rate *rate, unsigned burst, double ticks_per_ns, uint32_t link_mbps,
+                uint64_t now);
 
 /* Call it before each burst: true if at least one frame is due. */
 bool pace_begin_burst(struct pace *p, uint64_t now);

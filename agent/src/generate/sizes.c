@@ -69,8 +69,8 @@ const char *sizes_parse(struct sizes *s, const char *how, uint32_t smallest, uin
         s->wire[i] = s->wire[i] < smallest ? smallest : s->wire[i];
     for (unsigned i = 0; wrong == NULL && i < s->n; i++)
         if (s->wire[i] < smallest || s->wire[i] > largest)
-            wrong = text("%u bytes: a frame has %u to %u here, with its frame check sequence", s->wire[i],
-                         smallest, largest);
+            wrong = text("%u bytes: a frame has %u to %u here, with its frame check sequence", s->wire[i], smallest,
+                         largest);
     return wrong;
 }
 

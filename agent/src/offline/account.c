@@ -106,8 +106,8 @@ static void take_span(void *arg, uint64_t first, uint64_t last)
     w->next = last + 1;
 }
 
-bool account_flow(struct account *a, const struct tally *t, const struct expectation *e, uint32_t number,
-                  missing_fn fn, void *arg)
+bool account_flow(struct account *a, const struct tally *t, const struct expectation *e, uint32_t number, missing_fn fn,
+                  void *arg)
 {
     const struct flow *f = t->flows[number];
     struct walk walk = {.account = a, .fn = fn, .arg = arg};
@@ -147,8 +147,7 @@ bool account_all(struct account *all, const struct tally *t, const struct expect
         all->beyond += a.beyond;
         all->reordered += a.reordered;
         if (a.extent_max >= all->extent_max) {
-            all->extent_at_least =
-                a.extent_at_least || (a.extent_max == all->extent_max && all->extent_at_least);
+            all->extent_at_least = a.extent_at_least || (a.extent_max == all->extent_max && all->extent_at_least);
             all->extent_max = a.extent_max;
         }
     }

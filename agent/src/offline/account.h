@@ -44,8 +44,8 @@ uint32_t account_flows(const struct tally *t, const struct expectation *e);
 bool account_has_flow(const struct tally *t, const struct expectation *e, uint32_t number);
 
 /* Flow `number`, which may never have been seen; each missing range goes to fn. False: out of memory. */
-bool account_flow(struct account *a, const struct tally *t, const struct expectation *e, uint32_t number,
-                  missing_fn fn, void *arg);
+bool account_flow(struct account *a, const struct tally *t, const struct expectation *e, uint32_t number, missing_fn fn,
+                  void *arg);
 
 bool account_all(struct account *all, const struct tally *t, const struct expectation *e);
 

@@ -152,8 +152,8 @@ static bool run(struct worker *workers, unsigned n)
     return ok;
 }
 
-bool check_files(struct file_result *results, unsigned n, const struct check_options *options,
-                 struct tally **tally, struct counts *all)
+bool check_files(struct file_result *results, unsigned n, const struct check_options *options, struct tally **tally,
+                 struct counts *all)
 {
     unsigned cpus = options->n_threads != 0 ? options->n_threads : cpus_to_use();
     unsigned n_workers = cpus < n ? cpus : n;

@@ -43,7 +43,7 @@ struct check_options {
  * Reads all files, several at a time, and counts them as one set: `tally` (the caller frees it) holds flows
  * and sizes, `all` the sum of the counts. False when memory is not enough; the results say for which file.
  */
-bool check_files(struct file_result *results, unsigned n, const struct check_options *options,
-                 struct tally **tally, struct counts *all);
+bool check_files(struct file_result *results, unsigned n, const struct check_options *options, struct tally **tally,
+                 struct counts *all);
 
 #endif

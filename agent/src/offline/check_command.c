@@ -125,8 +125,7 @@ static void parse(struct check_settings *s, int argc, char **argv)
             s->repair = true;
             s->repair_corrupt = optarg != NULL && strcmp(optarg, "corrupt") == 0;
             if (optarg != NULL && !s->repair_corrupt)
-                die(EXIT_USAGE, text("--repair=%s is unknown", optarg), NULL,
-                    "use --repair or --repair=corrupt");
+                die(EXIT_USAGE, text("--repair=%s is unknown", optarg), NULL, "use --repair or --repair=corrupt");
             break;
         case RANGES:
             s->ranges_max = number("ranges", optarg, UINT64_MAX);
@@ -185,8 +184,7 @@ static void speak_of(const struct file_result *f, const struct check_settings *s
     case END_UNWRITTEN:
         if (!f->repaired)
             warn(text("the packets of %s end at offset %" PRIu64, f->path, f->whole_bytes),
-                 "what follows was never written: its writer ended before it could give back the space",
-                 repair);
+                 "what follows was never written: its writer ended before it could give back the space", repair);
         break;
     case END_CORRUPT:
         if (!f->repaired)
@@ -198,8 +196,7 @@ static void speak_of(const struct file_result *f, const struct check_settings *s
         break;
     case END_NOT_YET:
     case END_IO:
-        warn(text("reading %s failed at offset %" PRIu64, f->path, f->whole_bytes), errno_text(f->error),
-             NULL);
+        warn(text("reading %s failed at offset %" PRIu64, f->path, f->whole_bytes), errno_text(f->error), NULL);
         break;
     case END_WHOLE:
         break;
@@ -266,11 +263,9 @@ int command_check(int argc, char **argv)
         speak_of(&files[i], &s);
     if (!account_all(&account, tally, &s.expectation))
         no_memory(files, n);
-    verdict = verdict_of(files, n, &all, &account, s.expectation.total_given || s.expectation.n_given != 0,
-                         s.strict);
+    verdict = verdict_of(files, n, &all, &account, s.expectation.total_given || s.expectation.n_given != 0, s.strict);
 
-    struct check_report report = {files,    n,        &all,     tally,       &s.expectation,
-                                  &account, &verdict, s.strict, s.ranges_max};
+    struct check_report report = {files, n, &all, tally, &s.expectation, &account, &verdict, s.strict, s.ranges_max};
 
     told = s.json ? check_report_json(stdout, &report) : check_report_text(stdout, &report);
     if (!told)

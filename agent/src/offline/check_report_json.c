@@ -7,9 +7,8 @@
 const char *check_file_state(const struct file_result *f)
 {
     static const char *const states[] = {
-        [END_NOT_YET] = "unreadable",  [END_WHOLE] = "whole",     [END_CUT] = "cut",
-        [END_UNWRITTEN] = "unwritten", [END_CORRUPT] = "damaged", [END_UNKNOWN] = "unknown",
-        [END_IO] = "unreadable",
+        [END_NOT_YET] = "unreadable", [END_WHOLE] = "whole",     [END_CUT] = "cut",       [END_UNWRITTEN] = "unwritten",
+        [END_CORRUPT] = "damaged",    [END_UNKNOWN] = "unknown", [END_IO] = "unreadable",
     };
 
     return states[f->end];

@@ -98,8 +98,8 @@ static void put_range(void *arg, uint64_t first, uint64_t last)
     if (r->left == 0)
         return;
     r->left--;
-    fprintf(r->out, "  flow %" PRIu32 " misses %" PRIu64 " to %" PRIu64 " (%" PRIu64 ")\n", r->flow, first,
-            last, last - first + 1);
+    fprintf(r->out, "  flow %" PRIu32 " misses %" PRIu64 " to %" PRIu64 " (%" PRIu64 ")\n", r->flow, first, last,
+            last - first + 1);
 }
 
 static bool put_numbers(FILE *out, const struct check_report *r)

@@ -123,8 +123,7 @@ static uint32_t find_interface(struct merge *m, const struct capture_interface *
     uint32_t from = m->n_known > KNOWN_LOOKED_AT ? m->n_known - KNOWN_LOOKED_AT : 0;
 
     for (uint32_t k = from; k < m->n_known; k++)
-        if (m->known[k].link == i->link && m->known[k].snaplen == i->snaplen &&
-            strcmp(m->known[k].name, i->name) == 0)
+        if (m->known[k].link == i->link && m->known[k].snaplen == i->snaplen && strcmp(m->known[k].name, i->name) == 0)
             return k;
     if ((m->n_known & (m->n_known - 1)) == 0) {
         void *known = realloc(m->known, 2 * (size_t)(m->n_known + 1) * sizeof(*m->known));

@@ -29,7 +29,7 @@ struct merge {
     struct {
         uint32_t link, snaplen;
         char name[64];
-    } * known; /* interfaces of the output */
+    } *known; /* interfaces of the output */
     uint32_t n_known;
     uint64_t packets;
     uint64_t backward; /* of the output: not 0 only where an input goes backward */

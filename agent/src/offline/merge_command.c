@@ -81,11 +81,9 @@ static void parse(struct merge_settings *s, int argc, char **argv)
         }
     }
     if (argc - optind < 2)
-        die(EXIT_USAGE, "merge needs a file to write and at least one to read", NULL,
-            "nfvcap-agent merge OUT FILE...");
+        die(EXIT_USAGE, "merge needs a file to write and at least one to read", NULL, "nfvcap-agent merge OUT FILE...");
     if (s->json && strcmp(argv[optind], "-") == 0)
-        die(EXIT_USAGE, "standard output cannot be the file and the report", NULL,
-            "name a file, or leave out --json");
+        die(EXIT_USAGE, "standard output cannot be the file and the report", NULL, "name a file, or leave out --json");
     if (s->format == FORMAT_NONE) {
         const char *dot = strrchr(argv[optind], '.');
 
@@ -124,8 +122,7 @@ static void open_inputs(struct merge *m, char **paths, const char *out_path)
         if (S_ISDIR(st.st_mode))
             die(EXIT_USAGE, text("%s is a directory", paths[i]), NULL, "name the files in it");
         if (exists && st.st_dev == target.st_dev && st.st_ino == target.st_ino)
-            die(EXIT_USAGE, text("%s is to be written and to be read", out_path), NULL,
-                "give the output another name");
+            die(EXIT_USAGE, text("%s is to be written and to be read", out_path), NULL, "give the output another name");
     }
 }
 
@@ -139,8 +136,8 @@ static _Noreturn void fail(const struct merge *m, enum merge_result result, unsi
         die(EXIT_USAGE, text("%s holds packets of another link type than the files before it", in->path),
             "a pcap file has one link type", "merge into pcapng: --format pcapng");
     case MERGE_TIME:
-        die(EXIT_USAGE, text("%s holds a packet of later than 2106-02-07", in->path),
-            "pcap has 32 bits for seconds", "merge into pcapng: --format pcapng");
+        die(EXIT_USAGE, text("%s holds a packet of later than 2106-02-07", in->path), "pcap has 32 bits for seconds",
+            "merge into pcapng: --format pcapng");
     case MERGE_OUTPUT:
         die(EXIT_USAGE, text("cannot write %s", m->out->path), errno_text(m->out->error), NULL);
     case MERGE_INPUT:
@@ -163,11 +160,10 @@ static void speak_of(const struct merge_input *in)
 
     if (r->end == END_CUT || r->end == END_UNWRITTEN)
         warn(text("%s is whole up to offset %" PRIu64 " only", in->path, r->whole_bytes),
-             r->end == END_CUT ? "it ends in the middle of a record" : "what follows was never written",
-             NULL);
+             r->end == END_CUT ? "it ends in the middle of a record" : "what follows was never written", NULL);
     if (in->backward != 0)
-        warn(text("%s: time goes backward %" PRIu64 " times", in->path, in->backward),
-             "so it does in the output", NULL);
+        warn(text("%s: time goes backward %" PRIu64 " times", in->path, in->backward), "so it does in the output",
+             NULL);
     if (in->untimed != 0)
         warn(text("%s: %" PRIu64 " packets have no time stamp", in->path, in->untimed),
              "they got that of the packet before them", NULL);

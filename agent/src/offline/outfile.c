@@ -115,16 +115,16 @@ uint32_t outfile_interface(struct outfile *o, uint32_t link, uint32_t snaplen, c
 void outfile_packet(struct outfile *o, const struct out_packet *p)
 {
     if (o->format == FORMAT_PCAP) {
-        uint32_t head[4] = {(uint32_t)(p->time_ns / 1000000000), (uint32_t)(p->time_ns % 1000000000),
-                            p->caplen, p->wirelen};
+        uint32_t head[4] = {(uint32_t)(p->time_ns / 1000000000), (uint32_t)(p->time_ns % 1000000000), p->caplen,
+                            p->wirelen};
 
         put(o, head, sizeof(head));
         put(o, p->data, p->caplen);
         return;
     }
     uint32_t len = 32 + PAD(p->caplen) + p->options_len;
-    uint32_t head[7] = {
-        6, len, p->interface, (uint32_t)(p->time_ns >> 32), (uint32_t)p->time_ns, p->caplen, p->wirelen};
+    uint32_t head[7] = {6,         len,       p->interface, (uint32_t)(p->time_ns >> 32), (uint32_t)p->time_ns,
+                        p->caplen, p->wirelen};
 
     put(o, head, sizeof(head));
     put_padded(o, p->data, p->caplen);

@@ -46,8 +46,7 @@ static bool read_head(struct reader *head, int fd, uint64_t file_bytes)
     return source_open_fd(&head->src, fd, &options) && reader_open(head) && reader_next(head, &batch);
 }
 
-static bool find_borders(struct part *parts, unsigned n, const struct reader *head, int fd,
-                         uint64_t file_bytes)
+static bool find_borders(struct part *parts, unsigned n, const struct reader *head, int fd, uint64_t file_bytes)
 {
     uint8_t *window = malloc(WINDOW_BYTES);
     bool found = window != NULL;
@@ -141,8 +140,7 @@ bool check_in_parts(struct tally *t, struct file_result *f, int fd, unsigned n_p
             parts[i].to = f->file_bytes;
             parts[i].head = i == 0 ? NULL : &head;
         }
-        done =
-            find_borders(parts, n, &head, fd, f->file_bytes) && count_in_parts(t, f, parts, n, &head, enough);
+        done = find_borders(parts, n, &head, fd, f->file_bytes) && count_in_parts(t, f, parts, n, &head, enough);
     }
     if (done)
         f->big_endian = head.swapped;

@@ -24,8 +24,7 @@ static inline uint32_t get32(const uint8_t *p, bool swapped)
 
 static uint32_t longest(uint32_t link)
 {
-    return link == 231 || link == 249 || link == 279 ? (uint32_t)(SOURCE_STRETCH_MAX - RECORD_HEADER)
-                                                     : CAPLEN_MAX;
+    return link == 231 || link == 249 || link == 279 ? (uint32_t)(SOURCE_STRETCH_MAX - RECORD_HEADER) : CAPLEN_MAX;
 }
 
 bool pcapfile_open(struct reader *r)
@@ -48,8 +47,7 @@ bool pcapfile_open(struct reader *r)
         version = version >> 16 | version << 16;
     r->minor = version >> 16;
     if ((version & 0xffff) != 2)
-        return reader_stop(r, END_UNKNOWN, "pcap version %u.%u: only 2.x is known", version & 0xffff,
-                           r->minor);
+        return reader_stop(r, END_UNKNOWN, "pcap version %u.%u: only 2.x is known", version & 0xffff, r->minor);
     link = get32(p + 20, r->swapped);
 
     interface = reader_add_interface(r);
@@ -81,8 +79,7 @@ static inline __attribute__((always_inline)) void take(struct reader *r, struct 
         uint32_t caplen = get32(p + 8, swapped), wirelen = get32(p + 12, swapped);
 
         /* Zero wraps around: empty records, too, leave the loop. */
-        if (__builtin_expect(caplen - 1 >= caplen_max, 0) ||
-            (size_t)(end - p) < RECORD_HEADER + (size_t)caplen)
+        if (__builtin_expect(caplen - 1 >= caplen_max, 0) || (size_t)(end - p) < RECORD_HEADER + (size_t)caplen)
             break;
         b->data[n] = p + RECORD_HEADER;
         b->caplen[n] = caplen;
@@ -122,9 +119,8 @@ static bool take_one(struct reader *r, struct record_batch *b)
     }
     if (caplen > r->caplen_max) {
         r->whole_bytes = source_offset(&r->src, p);
-        return reader_stop(r, END_CORRUPT,
-                           "a record says that it holds %u bytes, more than the %u that are possible", caplen,
-                           r->caplen_max);
+        return reader_stop(r, END_CORRUPT, "a record says that it holds %u bytes, more than the %u that are possible",
+                           caplen, r->caplen_max);
     }
     if (source_want(&r->src, RECORD_HEADER + (size_t)caplen) < RECORD_HEADER + (size_t)caplen)
         return reader_stop_short(r);
@@ -153,8 +149,7 @@ bool pcapfile_next(struct reader *r, struct record_batch *b)
     return take_one(r, b);
 }
 
-size_t pcapfile_plausible(const struct reader *head, const uint8_t *p, const uint8_t *end,
-                          const uint8_t *before)
+size_t pcapfile_plausible(const struct reader *head, const uint8_t *p, const uint8_t *end, const uint8_t *before)
 {
     uint32_t seconds, caplen, wirelen;
 

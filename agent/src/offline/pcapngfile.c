@@ -79,8 +79,8 @@ static bool set_resolution(struct capture_interface *i, uint8_t value)
     return true;
 }
 
-static const char *interface_option(struct reader *r, struct capture_interface *i, unsigned code,
-                                    const uint8_t *value, unsigned len)
+static const char *interface_option(struct reader *r, struct capture_interface *i, unsigned code, const uint8_t *value,
+                                    unsigned len)
 {
     switch (code) {
     case 2: /* if_name */
@@ -108,8 +108,8 @@ static const char *interface_option(struct reader *r, struct capture_interface *
     return NULL;
 }
 
-static const char *statistics_option(struct reader *r, struct capture_interface *i, unsigned code,
-                                     const uint8_t *value, unsigned len)
+static const char *statistics_option(struct reader *r, struct capture_interface *i, unsigned code, const uint8_t *value,
+                                     unsigned len)
 {
     if (len != 8)
         return NULL;
@@ -122,12 +122,12 @@ static const char *statistics_option(struct reader *r, struct capture_interface 
     return NULL;
 }
 
-typedef const char *(*option_fn)(struct reader *r, struct capture_interface *i, unsigned code,
-                                 const uint8_t *value, unsigned len);
+typedef const char *(*option_fn)(struct reader *r, struct capture_interface *i, unsigned code, const uint8_t *value,
+                                 unsigned len);
 
 /* NULL, or what is wrong with the options between p and end. */
-static const char *each_option(struct reader *r, struct capture_interface *i, const uint8_t *p,
-                               const uint8_t *end, option_fn take)
+static const char *each_option(struct reader *r, struct capture_interface *i, const uint8_t *p, const uint8_t *end,
+                               option_fn take)
 {
     while (end - p >= 4) {
         unsigned code = get16(r, p), len = get16(r, p + 2), padded = (len + 3u) & ~3u;
@@ -153,8 +153,8 @@ static bool take_section(struct reader *r, const uint8_t *p, uint32_t len)
         return corrupt(r, "a section header of less than 28 bytes");
     if (get16(r, p + 12) != 1) {
         r->whole_bytes = source_offset(&r->src, p);
-        return reader_stop(r, r->sections == 0 ? END_UNKNOWN : END_CORRUPT,
-                           "pcapng version %u.%u: only 1.x is known", get16(r, p + 12), get16(r, p + 14));
+        return reader_stop(r, r->sections == 0 ? END_UNKNOWN : END_CORRUPT, "pcapng version %u.%u: only 1.x is known",
+                           get16(r, p + 12), get16(r, p + 14));
     }
     r->sections++;
     r->section_offset = source_offset(&r->src, p);
@@ -196,8 +196,7 @@ static bool take_statistics(struct reader *r, const uint8_t *p, uint32_t len)
     return wrong == NULL || corrupt(r, wrong);
 }
 
-static bool take_packet(struct reader *r, struct record_batch *b, const uint8_t *p, uint32_t type,
-                        uint32_t len)
+static bool take_packet(struct reader *r, struct record_batch *b, const uint8_t *p, uint32_t type, uint32_t len)
 {
     uint32_t number = 0, data = ENHANCED_DATA, padded;
     struct capture_interface *i;
@@ -248,8 +247,8 @@ static bool set_byte_order(struct reader *r, const uint8_t *p)
 
 static bool is_read(uint32_t type)
 {
-    return type == BLOCK_SECTION || type == BLOCK_INTERFACE || type == BLOCK_STATISTICS ||
-           type == BLOCK_ENHANCED || type == BLOCK_SIMPLE || type == BLOCK_PACKET_OBSOLETE;
+    return type == BLOCK_SECTION || type == BLOCK_INTERFACE || type == BLOCK_STATISTICS || type == BLOCK_ENHANCED ||
+           type == BLOCK_SIMPLE || type == BLOCK_PACKET_OBSOLETE;
 }
 
 /* The window has moved to the trailing length of a block of `len` bytes that begins at `start`. */
@@ -259,8 +258,7 @@ static bool end_block(struct reader *r, uint64_t start, uint32_t len)
 
     if (!whole || get32(r, r->src.next) != len) {
         if (whole)
-            reader_stop(r, END_CORRUPT, "the two lengths of a block differ: %u and %u", len,
-                        get32(r, r->src.next));
+            reader_stop(r, END_CORRUPT, "the two lengths of a block differ: %u and %u", len, get32(r, r->src.next));
         else
             reader_stop_short(r);
         if (r->end != END_CORRUPT && r->end != END_IO)
@@ -312,8 +310,7 @@ static bool take_block(struct reader *r, struct record_batch *b)
     p = s->next;
     if (get32(r, p + len - 4) != len) {
         r->whole_bytes = source_offset(s, p);
-        return reader_stop(r, END_CORRUPT, "the two lengths of a block differ: %u and %u", len,
-                           get32(r, p + len - 4));
+        return reader_stop(r, END_CORRUPT, "the two lengths of a block differ: %u and %u", len, get32(r, p + len - 4));
     }
     if (type == BLOCK_SECTION      ? !take_section(r, p, len)
         : type == BLOCK_INTERFACE  ? !take_interface(r, p, len)
@@ -395,8 +392,7 @@ size_t pcapngfile_plausible(const struct reader *head, const uint8_t *p, const u
         return 0;
     len = get32(head, p + 4);
     if (len < ENHANCED_MIN || len % 4 != 0 || len > (size_t)(end - p) || get32(head, p + len - 4) != len ||
-        get32(head, p + 8) >= head->n_interfaces - head->section_first ||
-        get32(head, p + 20) > len - ENHANCED_MIN)
+        get32(head, p + 8) >= head->n_interfaces - head->section_first || get32(head, p + 20) > len - ENHANCED_MIN)
         return 0;
     return len;
 }

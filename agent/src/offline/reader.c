@@ -76,8 +76,7 @@ bool reader_stop_zeros(struct reader *r)
         return reader_stop(r, END_UNWRITTEN, "%s", "");
     while (*s->next == 0)
         s->next++;
-    return reader_stop(r, END_CORRUPT,
-                       "zeros where a record should begin, and other bytes again from offset %llu on",
+    return reader_stop(r, END_CORRUPT, "zeros where a record should begin, and other bytes again from offset %llu on",
                        (unsigned long long)source_offset(s, s->next));
 }
 
@@ -114,8 +113,8 @@ static bool open_unknown(struct reader *r, size_t have)
         return reader_stop(r, END_UNKNOWN, "the file begins with zeros: its header was never written");
     if (have < 4)
         return reader_stop(r, END_UNKNOWN, "the file ends inside its first four bytes");
-    return reader_stop(r, END_UNKNOWN, "it begins with %02x %02x %02x %02x: neither pcap nor pcapng", p[0],
-                       p[1], p[2], p[3]);
+    return reader_stop(r, END_UNKNOWN, "it begins with %02x %02x %02x %02x: neither pcap nor pcapng", p[0], p[1], p[2],
+                       p[3]);
 }
 
 bool reader_open(struct reader *r)
@@ -169,8 +168,8 @@ static bool records_follow(const struct reader *head, const uint8_t *p, const ui
     const uint8_t *before = NULL;
 
     for (unsigned i = 0; i < FOLLOWING; i++) {
-        size_t len = head->format == FORMAT_PCAP ? pcapfile_plausible(head, p, end, before)
-                                                 : pcapngfile_plausible(head, p, end);
+        size_t len =
+            head->format == FORMAT_PCAP ? pcapfile_plausible(head, p, end, before) : pcapngfile_plausible(head, p, end);
 
         if (len == 0 || len > (size_t)(end - p))
             return false;

@@ -73,7 +73,7 @@ struct reader {
     uint64_t section_offset; /* of the last section header */
     bool section_sized;      /* it says how long its section is */
     uint64_t other_blocks;   /* pcapng blocks that hold no packet, interface or statistics */
-    uint64_t odd_times; /* time stamps that are none: fraction of a second or more, not in 1970 to 2554 */
+    uint64_t odd_times;      /* time stamps that are none: fraction of a second or more, not in 1970 to 2554 */
 
     enum reader_end end;
     int error;
@@ -110,16 +110,14 @@ static inline uint64_t reader_offset(const struct reader *r, const uint8_t *data
 }
 
 /* For the formats. Both return false, for `return reader_stop(...)`. */
-bool reader_stop(struct reader *r, enum reader_end end, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+bool reader_stop(struct reader *r, enum reader_end end, const char *format, ...) __attribute__((format(printf, 3, 4)));
 bool reader_stop_short(struct reader *r);  /* the stream ended inside a record: cut, unwritten or an error */
 bool reader_stop_marker(struct reader *r); /* the capture's end marker: what follows is left over */
 bool reader_stop_zeros(struct reader *r);  /* a header of zeros: unwritten, unless data follow */
 struct capture_interface *reader_add_interface(struct reader *r);
 
 /* Length of the record at p if it looks like one, as far as the bytes up to `end` tell; else 0. */
-size_t pcapfile_plausible(const struct reader *head, const uint8_t *p, const uint8_t *end,
-                          const uint8_t *before);
+size_t pcapfile_plausible(const struct reader *head, const uint8_t *p, const uint8_t *end, const uint8_t *before);
 size_t pcapngfile_plausible(const struct reader *head, const uint8_t *p, const uint8_t *end);
 
 bool pcapfile_open(struct reader *r);

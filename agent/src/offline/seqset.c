@@ -144,8 +144,7 @@ static unsigned span_at(const struct span *spans, unsigned n, unsigned number)
     return low;
 }
 
-static bool spans_add(struct seqset *set, struct seqset_page *page, unsigned first, unsigned last,
-                      unsigned *added)
+static bool spans_add(struct seqset *set, struct seqset_page *page, unsigned first, unsigned last, unsigned *added)
 {
     struct span *spans = spans_of(page);
     /* Spans that touch count as well: they become one with the new one. */
