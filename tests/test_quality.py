@@ -33,6 +33,14 @@ def test_python_is_formatted(top: Path) -> None:
     tool(top, "ruff", "format", "--check", ".")
 
 
+def test_c_is_formatted(top: Path) -> None:
+    sources = [str(path) for path in tracked(top) if path.suffix in {".c", ".h"}]
+    assert sources
+    program = str(Path(sys.executable).parent / "clang-format")  # the version that pyproject.toml pins
+    done = subprocess.run([program, "--dry-run", "--Werror", *sources], cwd=top, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-6000:]
+
+
 def test_types_hold_in_strict_mode(top: Path) -> None:
     tool(top, "mypy")
 
