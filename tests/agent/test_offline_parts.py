@@ -103,3 +103,22 @@ def test_a_section_that_begins_within_a_part(agent: Agent, tmp_path: Path) -> No
     more += interface(tsresol=6) + b"".join(enhanced(r, number=1, unit_ns=1000) for r in numbered(range(2000, 4000)))
     report = in_parts(agent, write(tmp_path / "x", more), "--expect", "4000")
     assert report["problems"] == [] and report["files"][0]["interfaces"] == 2
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_in_memory_gets_the_report_of_a_file_on_disk(
+    agent: Agent, tmp_path: Path, memory_dir: Path, form: str
+) -> None:
+    """It is looked at where it is, not read: whole, cut, damaged and unwritten ones, by one thread and several."""
+    data = FORMS[form](numbered(range(24_000), size=64))
+    assert len(data) > 1 << 20  # smaller ones are read in any case
+    damaged = data[:1_300_000] + bytes(8) + data[1_300_008:]
+    for content in (data, data[:-1], data[:1_234_567], damaged, data + bytes(100_000)):
+        reports = []
+        for where in (tmp_path, memory_dir):
+            path = write(where / "x", content)
+            for threads in ("1", "3"):
+                report = check(agent, path, "--threads", threads, "--part", "100K").report
+                report["files"][0].pop("path")
+                reports.append(report)
+        assert reports[1:] == reports[:1] * 3

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "parts.h"
 
+#include "source_map.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define HEAD_BYTES ((uint64_t)4 << 20)
 #define WINDOW_BYTES ((size_t)1 << 20) /* in which a record has to be found */
+#define MAP_MIN_BYTES ((uint64_t)1 << 20)
 
 struct part {
     int fd;
     uint64_t from, to;
+    bool map;
     const struct reader *head; /* NULL: the first part, which reads it itself */
     struct reader reader;
     struct tally *tally;
@@ -22,7 +26,7 @@ struct part {
 static void *count_part(void *arg)
 {
     struct part *p = arg;
-    struct source_options options = {.from = p->from, .to = p->to};
+    struct source_options options = {.from = p->from, .to = p->to, .map = p->map};
     struct record_batch batch;
 
     if (!source_open_fd(&p->reader.src, p->fd, &options))
@@ -83,9 +87,11 @@ static bool is_seamless(const struct part *parts, unsigned n, const struct reade
     for (unsigned i = 0; i < n; i++) {
         const struct reader *r = &parts[i].reader;
 
+        if (source_map_was_cut(&r->src))
+            return false;
         if (i + 1 < n && (r->end != END_WHOLE || r->whole_bytes != parts[i].to))
             return false;
-        if (r->n_interfaces != head->n_interfaces || r->sections != head->sections)
+        if (n > 1 && (r->n_interfaces != head->n_interfaces || r->sections != head->sections))
             return false;
     }
     return true;
@@ -131,13 +137,16 @@ bool check_in_parts(struct tally *t, struct file_result *f, int fd, unsigned n_p
     struct part parts[PARTS_MAX] = {0};
     struct reader head = {0};
     unsigned n = n_parts < PARTS_MAX ? n_parts : PARTS_MAX;
-    bool done = false;
+    bool map = f->file_bytes >= MAP_MIN_BYTES && source_map_worthwhile(fd), done = false;
 
     *enough = true;
-    if (n > 1 && read_head(&head, fd, f->file_bytes)) {
+    if (n == 0)
+        n = 1;
+    if ((n > 1 || map) && read_head(&head, fd, f->file_bytes)) {
         for (unsigned i = 0; i < n; i++) {
             parts[i].fd = fd;
             parts[i].to = f->file_bytes;
+            parts[i].map = map;
             parts[i].head = i == 0 ? NULL : &head;
         }
         done = find_borders(parts, n, &head, fd, f->file_bytes) && count_in_parts(t, f, parts, n, &head, enough);

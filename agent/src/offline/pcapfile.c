@@ -81,6 +81,7 @@ static inline __attribute__((always_inline)) void take(struct reader *r, struct 
         /* Zero wraps around: empty records, too, leave the loop. */
         if (__builtin_expect(caplen - 1 >= caplen_max, 0) || (size_t)(end - p) < RECORD_HEADER + (size_t)caplen)
             break;
+        reader_fetch_ahead(p);
         b->data[n] = p + RECORD_HEADER;
         b->caplen[n] = caplen;
         b->wirelen[n] = wirelen;

@@ -348,6 +348,7 @@ static void take(struct reader *r, struct record_batch *b)
         if (trailer != len || (n != 0 && i->link != b->link) || i->offset_s != 0 ||
             (scale == 1000 && i->ticks_per_s != 1000000) || ticks >= UINT64_MAX / 1000)
             break;
+        reader_fetch_ahead(p);
         b->link = i->link;
         b->data[n] = p + ENHANCED_DATA;
         b->caplen[n] = h[5];

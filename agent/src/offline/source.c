@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source.h"
 
+#include "source_map.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -9,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define CHUNK_DEFAULT ((size_t)1 << 20)
+#define CHUNK_DEFAULT ((size_t)1 << 18) /* two of them stay in a core's own cache */
 #define PAGE ((size_t)4096)
 #define SLOTS_AHEAD 8u
 #define SLOTS_HALF (SLOTS_AHEAD / 2)
@@ -179,6 +181,8 @@ size_t source_more(struct source *s, size_t want)
 {
     struct source_ring *r = s->ring;
 
+    if (s->map != NULL)
+        return source_map_more(s, want);
     while (source_left(s) < want && !r->ended) {
         size_t left = source_left(s);
         const uint8_t *old = s->next;
@@ -268,8 +272,11 @@ bool source_open_fn(struct source *s, source_read_fn read, void *arg, const stru
 
 bool source_open_fd(struct source *s, int fd, const struct source_options *options)
 {
-    struct source_ring *r = calloc(1, sizeof(*r));
+    struct source_ring *r;
 
+    if (options->map)
+        return source_map_open(s, fd, options->from, options->to);
+    r = calloc(1, sizeof(*r));
     if (r == NULL)
         return false;
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -285,6 +292,8 @@ void source_close(struct source *s)
 {
     struct source_ring *r = s->ring;
 
+    if (s->map != NULL)
+        source_map_close(s);
     if (r == NULL)
         return;
     if (r->ahead) {

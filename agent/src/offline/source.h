@@ -14,6 +14,7 @@
 #define SOURCE_SLACK 128u
 
 struct source_ring;
+struct source_map;
 
 /*
  * A stream of bytes seen through a window that moves forward. [next, end) is there to be used; the reader
@@ -26,16 +27,18 @@ struct source {
     uint64_t end_offset; /* of `end` in the stream */
     int error;           /* errno of the read that failed; the stream ends there */
     struct source_ring *ring;
+    struct source_map *map; /* not NULL: source_map.c does the work */
 };
 
 /* Reads up to `len` bytes at the current position; 0 at the end, -1 with errno set. */
 typedef ssize_t (*source_read_fn)(void *arg, void *buf, size_t len);
 
 struct source_options {
-    size_t chunk_bytes; /* size of one read; 0 means 1 MiB. Rounded up to 4 KiB, except for tests */
+    size_t chunk_bytes; /* size of one read; 0 means 256 KiB. Rounded up to 4 KiB, except for tests */
     bool ahead;         /* a thread of its own reads ahead */
     bool exact_chunk;   /* take chunk_bytes as it is, however small */
     uint64_t from, to;  /* to != 0: these bytes of a file, wherever its descriptor stands */
+    bool map;           /* with `to`: looked at where they are, see source_map.h */
 };
 
 /* False with errno set when memory or a thread cannot be had. The file descriptor stays the caller's. */
