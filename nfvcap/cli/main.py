@@ -28,7 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "attach-vf": ("attach_vf", "Give a guest a VF: choose it, set it up, plug it in; wholly or not at all."),
     "detach-vf": ("detach_vf", "Take a VF from a guest and make it what it was."),
     "deprovision": ("deprovision", "Bring hosts back to their recorded original state, and nothing else."),
-    "mirror": ("mirror", "Copies of guests' frames for a monitor: add, remove, list, test."),
+    "mirror": ("mirror", "Copies of guests' frames for a monitor: add, remove, list, test, isolation."),
     "doctor": (
         "doctor",
         "Is this controller, or a host, fit for the job? What was found, wanted, and the fix.",

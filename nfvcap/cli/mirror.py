@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from nfvcap.cli.guest_host import find_place, host_options, operator
+from nfvcap.cli.mirror_isolation import mirror_isolation
 from nfvcap.cli.mirror_try import mirror_test
 from nfvcap.cli.options import fleet_options, format_option, hosts_argument
 from nfvcap.cli.output import emit, say
@@ -57,9 +58,10 @@ def add(
     from nfvcap.cli import mirror_view
     from nfvcap.mirror.duration import seconds
     from nfvcap.mirror.request import resolve
+    from nfvcap.mirror.watched import has_vf
 
     for_s = seconds(duration)
-    place = find_place("mirror", monitor, host, inventory, also=_has_vf(monitor))
+    place = find_place("mirror", monitor, host, inventory, also=has_vf(monitor))
     resolved = resolve(monitor, sources, place.facts)
     request = {
         "state": "present", **resolved.as_variables(), "direction": direction or "", "backend": backend,
@@ -157,23 +159,5 @@ def list_rules(*, hosts: tuple[str, ...], inventory: tuple[Path, ...], limit: st
     return int(worst(*lacking, *(error.exit_code for error in outcome.failures.values())))
 
 
-def _has_vf(word: str) -> Any:
-    """Accepts a host that has the VF or interface that was named instead of a guest."""
-    from nfvcap.attach.request import named_vf
-    from nfvcap.model.facts import Facts
-
-    def accepts(facts: Facts) -> bool:
-        if word.startswith("dev:"):
-            return True
-        if ":" not in word:
-            return False
-        try:
-            named_vf(word, "", facts)
-        except UsageError:
-            return False
-        return True
-
-    return accepts
-
-
 mirror.add_command(mirror_test)
+mirror.add_command(mirror_isolation)

@@ -13,7 +13,7 @@ from nfvcap.errors import UsageError
 from nfvcap.model.facts import Facts, Nic
 
 _WHOLE = ("all", "uplink")
-_DEVICE = "dev:"
+DEVICE = "dev:"
 _EXAMPLES = (
     "a guest such as vm1, a VF such as ens1f0:vf2 or 0000:81:10.4, an interface such as dev:vnet0, uplink, or all"
 )
@@ -66,7 +66,7 @@ def resolve(monitor: str, sources: str, facts: Facts) -> Resolved:
         UsageError: NFV-MIRROR-002 a monitor would watch itself, -020 nobody of that name, -021 not on one PF, -022
             which of several VFs; NFV-ATTACH-003 no such VF or port.
     """
-    return resolve_for(monitor, _spots(monitor, facts), sources, facts)
+    return resolve_for(monitor, spots_of(monitor, facts), sources, facts)
 
 
 def resolve_for(monitor: str, ends: list[Spot], sources: str, facts: Facts) -> Resolved:
@@ -79,7 +79,7 @@ def resolve_for(monitor: str, ends: list[Spot], sources: str, facts: Facts) -> R
         raise UsageError(
             "NFV-MIRROR-020", f"{whole[0]} already covers the others", "", f"name {whole[0]} alone, or single guests"
         )
-    candidates = [_spots(word, facts) for word in named if word not in _WHOLE]
+    candidates = [spots_of(word, facts) for word in named if word not in _WHOLE]
     pf = _common_pf(monitor, ends, named, candidates)
     end = _one(monitor, ends, pf)
     watched = [Spot(pf, word, word) for word in whole]
@@ -98,15 +98,19 @@ def resolve_for(monitor: str, ends: list[Spot], sources: str, facts: Facts) -> R
 def port_of(sources: str, facts: Facts) -> str:
     """PCI address of the PF that all the watched have a VF on; "" when that is not a single one."""
     words = [word.strip() for word in sources.split(",") if word.strip()]
-    found = [{spot.pf for spot in _spots(word, facts)} for word in words if word not in _WHOLE]
+    found = [{spot.pf for spot in spots_of(word, facts)} for word in words if word not in _WHOLE]
     common = set.intersection(*found) - {""} if found else set()
     return common.pop() if len(common) == 1 else ""
 
 
-def _spots(word: str, facts: Facts) -> list[Spot]:
-    """All places that a name stands for."""
-    if word.startswith(_DEVICE):
-        return [Spot("", "interface", word.removeprefix(_DEVICE), interface=word.removeprefix(_DEVICE))]
+def spots_of(word: str, facts: Facts) -> list[Spot]:
+    """All places that a name stands for.
+
+    Raises:
+        UsageError: NFV-MIRROR-020 nobody of that name; NFV-ATTACH-003 no such VF or port.
+    """
+    if word.startswith(DEVICE):
+        return [Spot("", "interface", word.removeprefix(DEVICE), interface=word.removeprefix(DEVICE))]
     guest = next((one for one in facts.guests if one.name == word), None)
     if guest is not None:
         vfs = [

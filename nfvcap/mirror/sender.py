@@ -1,33 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the numbered frames of a mirror test come from: the wire of a lab server, or an interface of another host."""
+"""Where the numbered frames of a mirror test come from: the wire of a lab server."""
 
 from __future__ import annotations
 
+import secrets
+import threading
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
-from nfvcap.agent.frame import FrameId, Layout, Tag, build
+from nfvcap.agent.frame import FLOWS_MAX
 from nfvcap.errors import UsageError
 from nfvcap.lab import Lab
 from nfvcap.lab.topology import PORTS
-
-_BROADCASTABLE_SOURCE = b"\x02\x00\x00\x6e\x66\xfe"
-
-
-class Sender(Protocol):
-    """Sends frames one after the other; returns how many went onto the link."""
-
-    def send(self, frames: list[bytes], rate_pps: float) -> int: ...
+from nfvcap.mirror.stream import Sent, Stream, frame
 
 
-def frames(count: int, size_bytes: int, flow: int, dst_mac: str, vlan: int) -> list[bytes]:
-    """Numbered frames 0 to ``count`` - 1 of one flow for one address."""
-    tags = (Tag(vlan),) if vlan else ()
-    layout = Layout(bytes.fromhex(dst_mac.replace(":", "")), _BROADCASTABLE_SOURCE, tags)
-    now_ns = time.time_ns()
-    return [
-        build(size_bytes + 4 * len(tags), FrameId(number, now_ns + number, flow), layout) for number in range(count)
-    ]
+class Source(Protocol):
+    """Sends streams side by side."""
+
+    def send(self, streams: Sequence[Stream], rate_pps: float, stop: threading.Event) -> list[Sent]:
+        """Send ``rate_pps`` frames a second to each address, until all are sent or ``stop`` is set.
+
+        Returns:
+            What really went out, in the order of the streams.
+        """
 
 
 class LabWire:
@@ -44,20 +41,24 @@ class LabWire:
             )
         self._lab, self._port = Lab(lab), ports[pf]
 
-    def send(self, frames: list[bytes], rate_pps: float) -> int:
+    def send(self, streams: Sequence[Stream], rate_pps: float, stop: threading.Event) -> list[Sent]:
         """Evenly spaced; what was late is not caught up in a burst."""
+        flow = secrets.randbelow(FLOWS_MAX - len(streams))
+        counts = [0] * len(streams)
         gap_s, due = 1 / rate_pps, time.monotonic()
         with self._lab.wire(self._port) as end:
-            for frame in frames:
-                wait_s = due - time.monotonic()
-                if wait_s > 0:
-                    time.sleep(wait_s)
-                end.send(frame)
+            while not stop.wait(max(0.0, due - time.monotonic())):
+                left = [at for at, stream in enumerate(streams) if not stream.count or counts[at] < stream.count]
+                if not left:
+                    break
+                for at in left:
+                    end.send(frame(streams[at], flow + at, counts[at]))
+                    counts[at] += 1
                 due = max(due, time.monotonic() - gap_s) + gap_s
-            return end.sent
+        return [Sent(flow + at, 0, count) for at, count in enumerate(counts)]
 
 
-def sender(words: str, pf: str) -> Sender:
+def source(words: str, pf: str) -> Source:
     """``lab`` or ``lab:NAME``.
 
     Raises:

@@ -8,29 +8,39 @@ from dataclasses import dataclass
 from typing import Any
 
 from nfvcap.errors import ExitCode
+from nfvcap.mirror.stream import Sent
 
 Range = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Heard:
-    """Frames at one place: how many, and which numbers as ascending (first, last) pairs."""
+    """Frames of one run at one place.
+
+    Args:
+        duplicates: how many came once more.
+        ranges: which numbers came, counted from 0, as ascending (first, last) pairs.
+    """
 
     label: str
-    received: int
+    duplicates: int
     ranges: tuple[Range, ...]
 
     @classmethod
-    def of(cls, label: str, told: Mapping[str, Any]) -> Heard:
-        return cls(label, int(told["received"]), tuple((int(first), int(last)) for first, last in told["ranges"]))
+    def of(cls, label: str, told: Mapping[str, Any], sent: Sent) -> Heard:
+        """What an ear has heard of what was sent; other numbers of the flow are not of this run."""
+        pairs = [(int(first) - sent.first, int(last) - sent.first) for first, last in told["ranges"]]
+        duplicates = int(told["received"]) - sum(last - first + 1 for first, last in pairs)
+        mine = [(max(first, 0), min(last, sent.count - 1)) for first, last in pairs]
+        return cls(label, duplicates, tuple((first, last) for first, last in mine if first <= last))
 
     @property
     def distinct(self) -> int:
         return sum(last - first + 1 for first, last in self.ranges)
 
     @property
-    def duplicates(self) -> int:
-        return self.received - self.distinct
+    def received(self) -> int:
+        return self.distinct + self.duplicates
 
     def missing(self, sent: int) -> tuple[Range, ...]:
         """Numbers 0 to ``sent`` - 1 that did not come."""

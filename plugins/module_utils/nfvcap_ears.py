@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ears: a tcpdump at each place of a mirror rule, on the host, in one of its network namespaces, or inside a guest.
 
-An ear on the host is a transient unit of systemd, so it ends by itself even if nobody comes back for it.
+An ear ends by itself even if nobody comes back for it; on the host it is a transient unit of systemd.
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ from .nfvcap_numbered import PORT, in_ranges, numbers
 from .nfvcap_vfset import vf_address
 
 _FOLDER = "/run/nfvcap-ears"
-# Longest time that an ear stays open when nobody collects it.
-LONGEST_S = 900
 START_TIMEOUT_S = 20.0
 _SNAP_BYTES = 96
 _FILTER = f"udp dst port {PORT} or (vlan and udp dst port {PORT})"
 
 
-def open_ear(host: Host, pf: str, place: Place, token: str) -> dict[str, Any]:
-    """Start listening; returns what :func:`close_ear` needs.
+def open_ear(host: Host, pf: str, place: Place, token: str, longest_s: int) -> dict[str, Any]:
+    """Start listening, for ``longest_s`` at most; returns what :func:`close_ear` needs.
 
     Raises:
         Failure: NFV-MIRROR-030 there is nothing to listen at, -031 tcpdump does not start.
@@ -35,7 +33,7 @@ def open_ear(host: Host, pf: str, place: Place, token: str) -> dict[str, Any]:
         guest = holder(host, address)
         if guest:
             words = {"path": f"/tmp/nfvcap-ear-{token}.pcap", "snap_bytes": _SNAP_BYTES, "filter": _FILTER}
-            return open_in_guest(host, guest, pf, place.index, words)
+            return open_in_guest(host, guest, pf, place.index, {**words, "longest_s": longest_s})
         namespace, interface = _interface_of(host, address)
         if not interface:
             raise Failure(
@@ -45,7 +43,7 @@ def open_ear(host: Host, pf: str, place: Place, token: str) -> dict[str, Any]:
             )  # fmt: skip
     else:
         namespace, interface = "", device_of(host, place, pf) if place.kind == GUEST_NIC else place.interface
-    return _listen(host, namespace, interface, token)
+    return _listen(host, namespace, interface, token, longest_s)
 
 
 def _interface_of(host: Host, address: str) -> tuple[str, str]:
@@ -60,14 +58,14 @@ def _interface_of(host: Host, address: str) -> tuple[str, str]:
     return "", ""
 
 
-def _listen(host: Host, namespace: str, interface: str, token: str) -> dict[str, Any]:
+def _listen(host: Host, namespace: str, interface: str, token: str, longest_s: int) -> dict[str, Any]:
     if host.status(_FOLDER) is None:
         host.make_folder(_FOLDER, 0o700)
     path, unit = f"{_FOLDER}/{token}.pcap", f"nfvcap-ear-{token}"
     dump = ["tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root", "-i", interface, "-s", str(_SNAP_BYTES),
             "-B", "8192", "-w", path, _FILTER]  # fmt: skip
     inside = ["ip", "netns", "exec", namespace] if namespace else []
-    done = host.run(["systemd-run", "--quiet", "--collect", f"--unit={unit}", f"--property=RuntimeMaxSec={LONGEST_S}",
+    done = host.run(["systemd-run", "--quiet", "--collect", f"--unit={unit}", f"--property=RuntimeMaxSec={longest_s}",
                      *inside, *dump])  # fmt: skip
     # tcpdump writes the head of its file when it begins to listen.
     if not done.ok or not host.wait_until(lambda: (host.status(path) or _NO_FILE).st_size > 0, START_TIMEOUT_S):
@@ -86,12 +84,13 @@ class _NoFile:
 _NO_FILE: Any = _NoFile()
 
 
-def close_ear(host: Host, ear: dict[str, Any], flow: int) -> dict[str, Any]:
-    """Stop listening and count; the capture is removed.
+def close_ear(host: Host, ear: dict[str, Any]) -> dict[str, Any]:
+    """Stop listening and count the frames of the ear's ``flow``; the capture is removed.
 
     Raises:
         Failure: NFV-MIRROR-031 there is no capture.
     """
+    flow = int(ear.get("flow", 0))
     if "guest" in ear:
         return counted(close_in_guest(ear), flow)
     host.run(["systemctl", "stop", str(ear["unit"])])

@@ -22,10 +22,10 @@ _PATH = "PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin"
 _OPEN = (
     _PATH
     + """
-i=$1 f=$2 n=$3 e=$4
+i=$1 f=$2 n=$3 e=$4 l=$5
 was=down; case $(cat /sys/class/net/$i/flags) in *[13579bdf]) was=up ;; esac
 ip link set dev "$i" up && echo "$was" >"$f.was" || exit 1
-tcpdump -n -U --immediate-mode -Z root -i "$i" -s "$n" -w "$f" "$e" >"$f.log" 2>&1 &
+timeout "$l" tcpdump -n -U --immediate-mode -Z root -i "$i" -s "$n" -w "$f" "$e" >"$f.log" 2>&1 &
 echo $! >"$f.pid"
 for t in $(seq 60); do [ -s "$f" ] && exit 0; sleep 0.5; done
 cat "$f.log" >&2; exit 1
@@ -35,7 +35,7 @@ _CLOSE = (
     _PATH
     + """
 i=$1 f=$2
-kill -INT $(cat "$f.pid") 2>/dev/null
+kill $(cat "$f.pid") 2>/dev/null
 for t in $(seq 20); do kill -0 $(cat "$f.pid") 2>/dev/null || break; sleep 0.2; done
 [ "$(cat "$f.was")" = up ] || ip link set dev "$i" down
 """
@@ -52,15 +52,16 @@ def open_in_guest(host: Host, guest: str, pf: str, index: int, words: dict[str, 
     """Start listening at the guest's interface of a VF.
 
     Args:
-        words: ``path`` of the capture in the guest, ``snap_bytes`` and ``filter`` for tcpdump.
+        words: ``path`` of the capture in the guest, ``snap_bytes`` and ``filter`` for tcpdump, ``longest_s`` after
+            which it ends by itself.
 
     Raises:
         Failure: NFV-MIRROR-030 it has no such interface, -031 tcpdump does not start, NFV-GUEST-… nobody answers.
     """
     with _agent(guest) as agent:
         interface = _interface(host, agent, pf, index)
-        argv = ["sh", "-c", _OPEN, "sh", interface, words["path"], str(words["snap_bytes"]), words["filter"]]
-        done = agent.run(argv, START_TIMEOUT_S)
+        order = (words["path"], words["snap_bytes"], words["filter"], words["longest_s"])
+        done = agent.run(["sh", "-c", _OPEN, "sh", interface, *map(str, order)], START_TIMEOUT_S)
         if not done.ok:
             said = done.stderr.strip() or done.complaint
             what = f"nobody listens at {interface} in guest {guest}"

@@ -18,14 +18,18 @@ module: nfvcap_ears
 short_description: Listen for numbered frames at several places of a host
 description:
   - C(open) starts a tcpdump at each place and returns what C(closed) needs to stop it and count.
-  - It changes nothing that lasts; an ear that is forgotten ends by itself after a quarter of an hour.
+  - It changes nothing that lasts; an ear that is forgotten ends by itself.
 options:
   state: {description: Open or close ears., type: str, choices: [open, closed], required: true}
   pf: {description: PCI address of the PF., type: str, default: ""}
   places: {description: Places as C(nfvcap_mirror) knows them (open)., type: list, elements: dict, default: []}
   token: {description: A word that no other test of this moment has (open)., type: str, default: ""}
-  ears: {description: What C(open) returned (closed)., type: list, elements: dict, default: []}
-  flow: {description: Number of the flow that is counted (closed)., type: int, default: 0}
+  longest_s: {description: An ear that nobody closes ends by itself after this time (open)., type: int, default: 900}
+  ears:
+    description: What C(open) returned, each with the number of the C(flow) that is counted there (closed).
+    type: list
+    elements: dict
+    default: []
   root: {description: Directory that stands for C(/)., type: path, default: /}
 author: nfvcap maintainers
 """
@@ -49,8 +53,8 @@ SPEC: dict[str, Any] = {
     "pf": {"type": "str", "default": ""},
     "places": {"type": "list", "elements": "dict", "default": []},
     "token": {"type": "str", "default": ""},
+    "longest_s": {"type": "int", "default": 900},
     "ears": {"type": "list", "elements": "dict", "default": []},
-    "flow": {"type": "int", "default": 0},
     "root": {"type": "path", "default": "/"},
 }
 
@@ -62,15 +66,16 @@ def main() -> None:
 
     def work(host: Host, outcome: Outcome, check: bool) -> None:
         if params["state"] == "closed":
-            outcome.extra["heard"] = [close_ear(host, ear, params["flow"]) for ear in params["ears"]]
+            outcome.extra["heard"] = [close_ear(host, ear) for ear in params["ears"]]
             return
         ears: list[dict[str, Any]] = []
         try:
             for number, place in enumerate(params["places"]):
-                ears.append(open_ear(host, params["pf"], Place(**place), f"{params['token']}-{number}"))
+                token = f"{params['token']}-{number}"
+                ears.append(open_ear(host, params["pf"], Place(**place), token, params["longest_s"]))
         except BaseException:
             for ear in ears:
-                close_ear(host, ear, 0)
+                close_ear(host, ear)
             raise
         outcome.extra["ears"] = ears
 

@@ -4,23 +4,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from nfvcap.apply import attach as applying
-from nfvcap.apply import facts as facts_reader
-from nfvcap.apply.ansible import Outcome, Target
-from nfvcap.apply.events import Status, TaskEnded
-from nfvcap.apply.provision import Batch
-from nfvcap.cli.main import cli
 from nfvcap.errors import ExitCode, NfvcapError
 from nfvcap.model.attach import Attach
 from nfvcap.model.facts import Facts
 from tests.unit.attach import hosts
+from tests.unit.cli.playbooks import Nfvcap, Playbooks, code, command_line
 from tests.unit.planner.machines import PORT1
 
 INVENTORY = """
@@ -29,60 +23,41 @@ all:
     host1: {nfvcap: {pfs: [{pf: "0000:81:00.0", vfs: 4}], kvm: true}}
     host2: {}
 """
-Nfvcap = Callable[..., Result]
 
 
-class Hosts:
-    """Facts by host, and what was asked of the playbooks."""
+class Hosts(Playbooks):
+    """Facts by host, which a test may change."""
 
     def __init__(self) -> None:
-        self.facts = {"host1": hosts.plain(), "host2": hosts.plain()}
-        self.facts["host2"]["guests"] = [hosts.guest("vm8")]
-        self.runs: list[dict[str, Any]] = []
-        self.error: NfvcapError | None = None
+        super().__init__()
+        self.known = {"host1": hosts.plain(), "host2": hosts.plain()}
+        self.known["host2"]["guests"] = [hosts.guest("vm8")]
 
-    def collect(self, target: Target, on_event: Any = None) -> Batch[Facts]:
-        return Batch({host: hosts.typed(self.facts[host]) for host in target.hosts}, {})
+    def facts(self, host: str) -> Facts:
+        return hosts.typed(self.known[host])
 
-    def run(self, names: list[str], target: Target, **options: Any) -> Outcome:
-        self.runs.append({"names": names, "hosts": target.hosts, **options})
-        (host,) = target.hosts
+    def answer(self, run: dict[str, Any], host: str) -> dict[str, Any]:
         data: dict[str, Any] = {"nfvcap_changes": [{"id": "x"}], "nfvcap_notes": ["a note"]}
-        if names == ["attach"]:
-            wanted = options["variables"]["nfvcap_attach"][host]
+        if run["names"] == ["attach"]:
+            wanted = run["variables"]["nfvcap_attach"][host]
             sight = {"channel": "QEMU guest agent", "name": "eth0", "address": "0000:02:00.0"}
             guest = {"name": wanted["guest"], "uuid": wanted["uuid"]}
             same = {key: wanted[key] for key in ("pf", "index", "address", "mac", "live", "config")}
-            data["nfvcap_attached"] = {**same, "guest": guest, "sight": sight}
-        else:
-            wish = options["variables"]["nfvcap_detach"][host]
-            data["nfvcap_detached"] = {
-                "pf": PORT1, "index": 2, "address": "0000:81:10.4", "guest": {"name": wish["guest"]},
-            }  # fmt: skip
-        ended = TaskEnded(host, "", "x", "nfvcap_attach", Status.CHANGED, False, 0.1, data)
-        return Outcome([ended], {host: self.error} if self.error else {})
+            return {**data, "nfvcap_attached": {**same, "guest": guest, "sight": sight}}
+        guest = {"name": run["variables"]["nfvcap_detach"][host]["guest"]}
+        return {**data, "nfvcap_detached": {"pf": PORT1, "index": 2, "address": "0000:81:10.4", "guest": guest}}
 
 
 @pytest.fixture
 def fleet(monkeypatch: pytest.MonkeyPatch) -> Hosts:
     made = Hosts()
-    monkeypatch.setattr(facts_reader, "collect", made.collect)
-    monkeypatch.setattr(applying, "run_playbooks", made.run)
+    made.stand_in(monkeypatch, applying)
     return made
 
 
 @pytest.fixture
 def nfvcap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fleet: Hosts) -> Nfvcap:
-    (tmp_path / "hosts.yml").write_text(INVENTORY)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv("NFVCAP_INVENTORY", raising=False)
-    return lambda *argv: CliRunner().invoke(cli, list(argv), standalone_mode=False)
-
-
-def code(result: Result) -> str:
-    assert isinstance(result.exception, NfvcapError), result.exception
-    return result.exception.code
+    return command_line(tmp_path, monkeypatch, INVENTORY)
 
 
 def test_attach_says_what_why_and_where_in_the_guest(nfvcap: Nfvcap, fleet: Hosts) -> None:
@@ -105,7 +80,7 @@ def test_dry_run_asks_the_host_in_check_mode_and_gives_the_document(nfvcap: Nfvc
 def test_the_host_is_found_by_its_guest(nfvcap: Nfvcap, fleet: Hosts) -> None:
     assert nfvcap("attach-vf", "vm8").exception is None
     assert fleet.runs[0]["hosts"] == ("host2",)
-    fleet.facts["host2"]["guests"].append(hosts.guest("vm1"))
+    fleet.known["host2"]["guests"].append(hosts.guest("vm1"))
     assert code(nfvcap("attach-vf", "vm1")) == "NFV-ATTACH-023"
     assert nfvcap("attach-vf", "vm1", "--host", "host2").exception is None
 
@@ -138,7 +113,7 @@ def test_a_host_that_refuses_is_the_error(nfvcap: Nfvcap, fleet: Hosts) -> None:
 
 def test_detach(nfvcap: Nfvcap, fleet: Hosts) -> None:
     assert code(nfvcap("detach-vf", "vm1")) == "NFV-ATTACH-016"
-    fleet.facts["host1"]["ledger"] = hosts.attached(PORT1, 2, "vm1")
+    fleet.known["host1"]["ledger"] = hosts.attached(PORT1, 2, "vm1")
     result = nfvcap("detach-vf", "vm1", "--format", "json")
     assert json.loads(result.stdout)["address"] == "0000:81:10.4"
     assert fleet.runs[0]["variables"]["nfvcap_detach"]["host1"]["vf"] == f"{PORT1}:2"
@@ -147,12 +122,12 @@ def test_detach(nfvcap: Nfvcap, fleet: Hosts) -> None:
 
 
 def test_detach_from_a_guest_that_libvirt_has_forgotten(nfvcap: Nfvcap, fleet: Hosts) -> None:
-    fleet.facts["host1"]["ledger"] = hosts.attached(PORT1, 2, "vm9")
+    fleet.known["host1"]["ledger"] = hosts.attached(PORT1, 2, "vm9")
     assert nfvcap("detach-vf", "vm9").exception is None
 
 
 def test_force_needs_consent(nfvcap: Nfvcap, fleet: Hosts) -> None:
-    fleet.facts["host1"]["ledger"] = hosts.attached(PORT1, 2, "vm1")
+    fleet.known["host1"]["ledger"] = hosts.attached(PORT1, 2, "vm1")
     assert code(nfvcap("detach-vf", "vm1", "--force")) == "NFV-CLI-003" and not fleet.runs
     assert nfvcap("detach-vf", "vm1", "--force", "--yes").exception is None
     assert fleet.runs[0]["variables"]["nfvcap_detach"]["host1"]["force"] is True

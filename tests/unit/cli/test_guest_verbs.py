@@ -4,21 +4,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from nfvcap.apply import facts as facts_reader
 from nfvcap.apply import guest as guests
-from nfvcap.apply.ansible import Outcome, Target
-from nfvcap.apply.events import Status, TaskEnded
-from nfvcap.apply.provision import Batch
-from nfvcap.cli.main import cli
 from nfvcap.errors import ExitCode, NfvcapError
 from nfvcap.model.facts import Facts
+from tests.unit.cli.playbooks import Nfvcap, Playbooks, code, command_line
 from tests.unit.planner.machines import lab_host
 
 INVENTORY = """
@@ -32,22 +26,15 @@ all:
           vm4: {vcpus: 1, memory: 1G, image: {disk: /srv/debian.qcow2, size: 10G}}
     host2: {nfvcap: {guests: {vm2: {vcpus: 1, memory: 1G}}}}
 """
-Nfvcap = Callable[..., Result]
 
 
-class Hosts:
-    """What was asked of the playbooks, and what they answer."""
+class Hosts(Playbooks):
+    agent = True
 
-    def __init__(self) -> None:
-        self.runs: list[dict[str, Any]] = []
-        self.agent = True
-        self.error: NfvcapError | None = None
+    def facts(self, host: str) -> Facts:
+        return lab_host()
 
-    def collect(self, target: Target, on_event: Any = None) -> Batch[Facts]:
-        return Batch({host: lab_host() for host in target.hosts}, {})
-
-    def run(self, names: list[str], target: Target, **options: Any) -> Outcome:
-        self.runs.append({"names": names, "hosts": target.hosts, **options})
+    def answer(self, run: dict[str, Any], host: str) -> dict[str, Any]:
         vf = {
             "address": "0000:81:10.0",
             "guest_address": "0000:01:00.0",
@@ -55,12 +42,10 @@ class Hosts:
             "interface": "eth0",
         }
         seen = {"name": "vm1", "uuid": "u", "state": "running", "ours": True, "agent": self.agent, "interfaces": []}
-        data = {
+        return {
             "nfvcap_changes": [{"id": "guest:vm1:state", "before": "off", "after": "running"}],
             "nfvcap_guests": [seen | {"vfs": [vf]}],
         }
-        ended = [TaskEnded(host, "", "x", "nfvcap_guest", Status.CHANGED, False, 0.1, data) for host in target.hosts]
-        return Outcome(ended, {target.hosts[0]: self.error} if self.error else {})
 
     def wanted(self) -> list[dict[str, Any]]:
         """What the only run wanted of host1."""
@@ -72,23 +57,13 @@ class Hosts:
 @pytest.fixture
 def fleet(monkeypatch: pytest.MonkeyPatch) -> Hosts:
     made = Hosts()
-    monkeypatch.setattr(facts_reader, "collect", made.collect)
-    monkeypatch.setattr(guests, "run_playbooks", made.run)
+    made.stand_in(monkeypatch, guests)
     return made
 
 
 @pytest.fixture
 def nfvcap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fleet: Hosts) -> Nfvcap:
-    (tmp_path / "hosts.yml").write_text(INVENTORY)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("NFVCAP_INVENTORY", str(tmp_path / "hosts.yml"))
-    return lambda *argv: CliRunner().invoke(cli, ["guest", *argv], standalone_mode=False)
-
-
-def code(result: Result) -> str:
-    assert isinstance(result.exception, NfvcapError), result.exception
-    return result.exception.code
+    return command_line(tmp_path, monkeypatch, INVENTORY, "guest")
 
 
 def test_create_and_start_in_one_run(nfvcap: Nfvcap, fleet: Hosts) -> None:
