@@ -47,6 +47,11 @@ class Agent:
         done = self._run(["--version"], 20, {ExitCode.OK})
         return done.stdout.split()[1] if len(done.stdout.split()) > 1 else ""
 
+    def dpdk(self) -> str:
+        """The DPDK that it was built with, ``24.11.2``; "" when it does not say."""
+        lines = self._run(["--version"], 20, {ExitCode.OK}).stdout.splitlines()
+        return next((line.split()[1].rstrip(",") for line in lines if line.startswith("DPDK ")), "")
+
     def capture(self, options: CaptureOptions, *, timeout_s: float) -> CaptureReport:
         """A capture that ends by itself: by its duration, number of packets or idle time.
 

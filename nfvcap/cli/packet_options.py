@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 PROFILES = ("quick", "rfc2544", "tst009", "soak", "burst")
-ENGINES = ("vdev",)
+ENGINES = ("vdev", "kernel", "dpdk")
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]  # generic for the type checker of newer versions only
@@ -61,7 +62,11 @@ class Rate(ParamType):
 class PacketOptions:
     """What was said on the command line."""
 
-    engine: str
+    engine: str | None
+    guest: tuple[str, ...]
+    vf: tuple[str, ...]
+    source: str
+    capture_options: tuple[str, ...]
     profile: str
     traffic: str
     rate: str | None
@@ -93,6 +98,13 @@ def _link(_: click.Context, __: click.Parameter, value: str) -> int:
     return mbps
 
 
+def _words(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(value or ""))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 database_option = click.option(
     "--database", envvar="NFVCAP_DATABASE", metavar="URL",
     help="Where results are kept, as an SQLAlchemy URL ($NFVCAP_DATABASE); default: an SQLite file of the user.",
@@ -101,8 +113,15 @@ database_option = click.option(
 _OPTIONS = [
     click.option(
         "--engine", type=click.Choice(ENGINES),
-        help="Measure with numbered packets: vdev runs generator and capture on localhost without any NIC.",
+        help="vdev: generator and capture on localhost without any NIC. In a guest, kernel or dpdk; default: what "
+        "drives the VF there.",
     ),
+    click.option("--guest", multiple=True, metavar="GUEST", help="Measure with numbered packets into this guest."),
+    click.option("--vf", multiple=True, metavar="PCI", help="Only this VF of the guest (its address on the host)."),
+    click.option("--from", "source", default="lab", show_default=True, metavar="SOURCE",
+                 help="Where frames to a guest come from: lab or lab:NAME, the wire of a lab server; agent:PORT."),
+    click.option("--capture-options", callback=_words, metavar="WORDS",
+                 help="Further options for `nfvcap-agent capture`, in one word: '--rx-desc 1024'."),
     click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True,
                  help="How thorough; what a profile means is in the docs."),
     click.option("--traffic", default="64", show_default=True, metavar="64|965|imix|genome|FILE",
@@ -114,8 +133,8 @@ _OPTIONS = [
     click.option("--calibrate", is_flag=True, help="Measure only what the source can do alone."),
     click.option("--link", default="10G", show_default=True, callback=_link, metavar="RATE",
                  help="Speed of the link that is meant by line rate."),
-    click.option("--directory", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="DIR",
-                 help="Where files are captured; default: memory (/dev/shm)."),
+    click.option("--directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+                 help="Where files are captured, on the machine that captures; default: memory (/dev/shm)."),
     database_option,
     click.option("--keep/--no-keep", default=True, help="Keep the result in the database of results (default)."),
 ]  # fmt: skip

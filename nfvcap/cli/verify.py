@@ -44,16 +44,21 @@ def verify(
     plan_file: Path | None, fmt: str, junit: Path | None, tap: Path | None, html: Path | None,
     prometheus: Path | None, strict: bool, verbose: bool, **packets: Any,
 ) -> int:  # fmt: skip
-    """Check that HOSTs are as planned, and, with --engine, what is captured of numbered packets. Nothing on the hosts
-    is changed."""
+    """Check that HOSTs are as planned, and, with --engine or --guest, what is captured of numbered packets. Nothing on
+    the hosts is changed; the capture agent is put into guests that are measured."""
     files = {"junit": junit, "tap": tap, "html": html, "prometheus": prometheus}
     _writable(files)
-    if packets["engine"] is not None:
-        if state_only or plan_file is not None:
-            raise UsageError(
-                "NFV-PKT-203", "--engine measures with packets, --state-only and --plan judge the state",
-                "these are two runs", "leave one of them out",
-            )  # fmt: skip
+    if (packets["engine"] or packets["guest"]) and (state_only or plan_file is not None):
+        raise UsageError(
+            "NFV-PKT-203", "--engine and --guest measure with packets, --state-only and --plan judge the state",
+            "these are two runs", "leave one of them out",
+        )  # fmt: skip
+    if packets["guest"]:
+        from nfvcap.cli.verify_guest import measure as measure_guests
+
+        fleet = open_fleet("verify", hosts, inventory, limit, forks, intents="none")
+        result = measure_guests(fleet, packets["guest"], PacketOptions(**packets), fmt)
+    elif packets["engine"] is not None:
         from nfvcap.cli.verify_packets import measure
 
         result = measure(hosts, PacketOptions(**packets), fmt)
@@ -62,7 +67,7 @@ def verify(
     else:
         raise UsageError(
             "NFV-STATE-201", "say what to verify", "the state of hosts, or packets on this machine",
-            f"nfvcap verify {' '.join(hosts)} --state-only, or nfvcap verify localhost --engine vdev",
+            f"nfvcap verify {' '.join(hosts)} --state-only, or --guest GUEST; or nfvcap verify localhost --engine vdev",
         )  # fmt: skip
     write_reports(result, files, strict)
     show(result, fmt, strict=strict, verbose=verbose)

@@ -30,7 +30,10 @@ def measure(hosts: Sequence[str], options: PacketOptions, fmt: str) -> Result:
         UsageError: NFV-PKT-203 a host that virtual devices do not reach, NFV-PKT-201 traffic that is not understood.
         NfvcapError: the agent is missing or cannot be built.
     """
-    wish = _wish(options)
+    wish = wish_of(options)
+    if options.engine != "vdev":
+        raise UsageError("NFV-PKT-203", f"--engine {options.engine} is for guests", "none was named",
+                         "add --guest GUEST, or say --engine vdev")  # fmt: skip
     if len(hosts) != 1 or hosts[0] not in (*HERE, socket.gethostname()):
         raise UsageError(
             "NFV-PKT-203", f"--engine {options.engine} measures on this machine only",
@@ -39,13 +42,18 @@ def measure(hosts: Sequence[str], options: PacketOptions, fmt: str) -> Result:
     follow = Narrator(fmt).follow()
     host, measurement = _vdev(hosts[0], wish, options, follow)
     result = Result(nfvcap_version=__version__, created_at=now(), hosts=(host,))
-    _keep(result, options)
+    keep(result, options)
     if measurement.partial == "interrupted":
         say(paint("interrupted: the report is partial, and says so", "WARN"))
     return result
 
 
-def _wish(options: PacketOptions) -> Wish:
+def wish_of(options: PacketOptions) -> Wish:
+    """What is to be measured.
+
+    Raises:
+        UsageError: NFV-PKT-203 the options contradict each other, NFV-PKT-201 traffic that is not understood.
+    """
     profile = PROFILES[options.profile]
     rate = options.rate or ("search" if options.at_least else profile.rate)
     if rate == "search" and not profile.goals:
@@ -73,13 +81,16 @@ def _vdev(host: str, wish: Wish, options: PacketOptions, follow: Follow) -> tupl
 
     agent = Agent(locate())
     directory = options.directory or (_MEMORY if _MEMORY.is_dir() else Path("/tmp"))
+    if not directory.is_dir():
+        raise UsageError("NFV-PKT-203", f"{directory} is no directory", "files are captured there", "make it first")
     sending, capturing = cpus()
     around = environment() | {
         "agent": agent.version(),
+        "dpdk": agent.dpdk(),
         "placement": f"generator on CPU {sending}, capture on CPU {capturing}, files in {directory}",
     }
     digest = fingerprint(around)
-    with vdev_path(agent, directory, options.link) as path:
+    with vdev_path(agent, directory, options.link, capture_options=options.capture_options) as path:
         measurement = Run(path, wish, None, digest, follow).measure()
     return (
         HostResult(host=host, environment=around, checks=checks(measurement, digest), fingerprint=digest,
@@ -88,7 +99,7 @@ def _vdev(host: str, wish: Wish, options: PacketOptions, follow: Follow) -> tupl
     )  # fmt: skip
 
 
-def _keep(result: Result, options: PacketOptions) -> None:
+def keep(result: Result, options: PacketOptions) -> None:
     """Into the database, and beside the logs; what cannot be kept is said and spoils nothing."""
     from nfvcap.apply.rundir import new_run_dir
     from nfvcap.report import html

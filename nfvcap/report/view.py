@@ -112,12 +112,18 @@ def cores(host: HostResult) -> dict[int, list[Core]]:
     placed = {int(cpu): "gen" for cpu in re.findall(r"generator on CPU (\d+)", placement)}
     placed |= {int(cpu): "cap" for cpu in re.findall(r"capture on CPU (\d+)", placement)}
     isolated = set(parse_cpulist(environment["isolated_cpus"])) if environment.get("isolated_cpus") else set()
+    pins: dict[str, str] = environment.get("pins", {})
+    placed |= {int(cpu): "guest" for cpu in pins}
     words = {"gen": "generator", "cap": "capture"}
+
+    def title(cpu: int) -> str:
+        spare = "isolated" if cpu in isolated else "housekeeping"
+        return pins.get(str(cpu)) or words.get(placed.get(cpu, ""), spare)
+
     made = {}
     for node in environment["nodes"]:
         made[node["node"]] = [
-            Core(cpu, placed.get(cpu, "isolated" if cpu in isolated else ""),
-                 words.get(placed.get(cpu, ""), "isolated" if cpu in isolated else "housekeeping"))
+            Core(cpu, placed.get(cpu, "isolated" if cpu in isolated else ""), title(cpu))
             for cpu in parse_cpulist(node["cpus"])
-        ]  # fmt: skip
+        ]
     return made

@@ -23,7 +23,7 @@ from testinfra.host import Host
 
 from nfvcap.errors import NfvcapError
 from nfvcap.run import run
-from nfvcap.verify.connection import Connection, resolve
+from nfvcap.verify.connection import Connection, resolve, shared_dir
 from nfvcap.verify.snapshot import SCHEMA, Snapshot
 from nfvcap.verify.sources import FILES, LISTS
 
@@ -100,7 +100,7 @@ def collect(
         except (Unreachable, Unreadable) as error:
             return error
 
-    environment, control_dir = dict(os.environ), _control_dir()
+    environment, control_dir = dict(os.environ), shared_dir()
     with _ansible_finds(inventory), ThreadPoolExecutor(max_workers=max(1, min(forks, len(hosts)))) as pool:
         return dict(zip(hosts, pool.map(one, hosts), strict=True))
 
@@ -163,16 +163,6 @@ def _by_ansible(connection: Connection, line: str) -> tuple[int, str, str]:
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
-
-
-def _control_dir() -> Path | None:
-    """Where Ansible shares its connections; None when the directory cannot be had."""
-    directory = Path.home() / ".ansible" / "cp"
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return directory
 
 
 @contextmanager

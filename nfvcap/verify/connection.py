@@ -96,6 +96,16 @@ def shared_socket(address: str, port: object, user: object) -> str:
     return hashlib.sha1(f"{address}-{port}-{user}".encode(), usedforsecurity=False).hexdigest()[:10]
 
 
+def shared_dir() -> Path | None:
+    """Where Ansible shares its connections; None when the directory cannot be had."""
+    directory = Path.home() / ".ansible" / "cp"
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return directory
+
+
 def _obstacle(variables: Mapping[str, Any], environment: Mapping[str, str]) -> str:
     """What cannot be obeyed on the short way; "" when nothing is in the way."""
     for name, value in variables.items():

@@ -16,8 +16,6 @@ BLIND_DRIVERS = {
     "net_ixgbe_vf": "ixgbevf has no counter for missed packets",
     "net_virtio": "VirtIO has no counter for what the host side dropped",
     "net_virtio_user": "VirtIO has no counter for what the other side dropped",
-    "net_af_packet": "the kernel's own drops are not passed on by this driver",
-    "net_pcap": "libpcap's drops are not passed on by this driver",
     "net_tap": "the kernel's own drops are not passed on by this driver",
 }
 
@@ -53,9 +51,12 @@ def _terms(
     full = "the receiver's ring had no room" if ring_seen_by_source else "the source's port had no room"
     yield Term(key="refused", title=f"not taken by the link: {full}", packets=sent.refused, source="source")
     yield Term(key="tx_errors", title="refused by the source's driver", packets=sent.errors, source="source's driver")
-    for key, packets in observed.items():
-        yield Term(key=key, title=OBSERVED_TITLES.get(key, key), packets=packets, source="host")
-    yield _missed(captured, ring_seen_by_source)
+    if captured.at_interface is None:
+        for key, packets in observed.items():
+            yield Term(key=key, title=OBSERVED_TITLES.get(key, key), packets=packets, source="host")
+        yield _missed(captured, ring_seen_by_source)
+    else:
+        yield from _before_the_agent(sent, captured, recount, observed, captured.at_interface)
     driver = captured.driver
     yield Term(key="nic_errors", title="damaged at the NIC", packets=captured.nic_errors, source=driver)
     yield Term(key="nic_no_mbuf", title="no packet buffer", packets=captured.nic_no_mbuf, source=driver)
@@ -76,6 +77,34 @@ def _missed(captured: Captured, ring_seen_by_source: bool) -> Term:
         note = BLIND_DRIVERS.get(captured.driver, f"the driver {captured.driver} does not tell")
         return Term(key="nic_missed", title=title, packets=None, source=captured.driver, note=note)
     return Term(key="nic_missed", title=title, packets=captured.nic_missed, source=captured.driver)
+
+
+def _before_the_agent(
+    sent: Sent, captured: Captured, recount: Recount, observed: Mapping[str, int], at_interface: int
+) -> Iterator[Term]:
+    """What is lost at the host, before the kernel's interface, in the kernel behind it, and at the socket.
+
+    The total is exact: what the source gave to the link and the agent did not receive. How it is divided rests on
+    counters that hold frames of others as well, so each row takes at most what is still missing.
+    """
+    left = max(0, sent.on_the_link - (captured.received - recount.foreign - recount.duplicates))
+    missed = captured.nic_missed or 0
+    said = f"the interface counted {at_interface} frames, the agent received {captured.received}"
+    at_socket, note = min(left, missed), f"the socket dropped {missed} frames in all"
+    left -= at_socket
+    inside = min(left, max(0, at_interface - captured.received - missed))
+    left -= inside
+    for key, packets in observed.items():
+        seen = min(left, packets)
+        left -= seen
+        all_of_them = f"{packets} in all" if packets else ""
+        yield Term(key=key, title=OBSERVED_TITLES.get(key, key), packets=seen, source="host", note=all_of_them)
+    yield Term(key="before_interface", title="did not reach the interface", packets=left,
+               source="rx_packets of the interface", note=said)  # fmt: skip
+    yield Term(key="in_kernel", title="dropped between interface and socket", packets=inside,
+               source="rx_packets of the interface", note=said)  # fmt: skip
+    yield Term(key="nic_missed", title="no room in the socket's ring", packets=at_socket, source=captured.driver,
+               note=note)  # fmt: skip
 
 
 def _residual_note(residual: int, terms: list[Term]) -> str:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from nfvcap import catalogue
+from nfvcap.errors import NfvcapError
 from nfvcap.model.measurement import Goal, Measurement, Trial
 from nfvcap.model.result import Check, Verdict
 from nfvcap.report.measured import load_of
@@ -32,6 +33,13 @@ def checks(measurement: Measurement, fingerprint: str) -> tuple[Check, ...]:
 def skipped(check_id: str, subject: str, reason: str) -> Check:
     """A check that could not be made here, with why."""
     return _check(check_id, subject, Verdict.SKIP, "", "", reason=reason)
+
+
+def failed(subject: str, error: NfvcapError) -> Check:
+    """The path could not even be tried."""
+    reason = f"{error.what} [{error.code}]" + (f": {error.why}" if error.why else "")
+    return _check("NFV-PKT-002", subject, Verdict.ERROR, "nothing was sent", "100 numbered frames in the file",
+                  reason=reason, fix=error.fix)  # fmt: skip
 
 
 def _checks(m: Measurement, fingerprint: str) -> Iterator[Check]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from nfvcap.model.measurement import Sample, Traffic
@@ -61,6 +61,15 @@ class Captured:
     clock_steps: int = 0
     failure: str = ""
     timeline: tuple[Sample, ...] = ()
+    at_interface: int | None = None  # received by the kernel's interface that is captured from, strangers' included
+
+    def failed(self, why: str) -> Captured:
+        """The same, with a reason not to believe it."""
+        return replace(self, failure=self.failure or why)
+
+    def seen_by_interface(self, packets: int) -> Captured:
+        """The same, with what the interface in front of it counted."""
+        return replace(self, at_interface=packets)
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,7 @@ class Recount:
     invented: int = 0  # numbers beyond what was sent
     sizes: Mapping[int, int] = field(default_factory=dict)  # size with frame check sequence → frames
     damaged: str = ""  # why the file itself is not whole
+    per_flow: tuple[tuple[int, int], ...] = ()  # (flow, distinct frames); of paths to several VFs each is a flow
 
 
 class Emission(Protocol):
@@ -124,6 +134,9 @@ class CapturePoint(Protocol):
     def room_bytes(self) -> int:
         """What one file may hold."""
 
+    def diagnosis(self) -> str:
+        """What can be said where it captures about the way to it, when the path is broken; "" for nothing."""
+
 
 class Observer(Protocol):
     """Counters between source and capture point: those of a PF, a switch. Read before READY and after the drain."""
@@ -147,5 +160,7 @@ class Path:
     pf_driver: str = ""
     vfs: int = 1
     observers: tuple[Observer, ...] = ()
+    proof_pps: int = 10_000
+    drain_s: float = 0.0  # silence that means something here; a profile may ask for more
     # The receiver's ring is the sender's: a frame without room is refused to the source and nowhere else.
     ring_seen_by_source: bool = False

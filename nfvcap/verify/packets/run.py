@@ -22,6 +22,7 @@ USABLE_SHARE = 0.9
 """So much of a source's ceiling it can be asked for and be expected to keep to its schedule."""
 UNNUMBERED = "frames of the file that carry no number are counted, not recognised"
 OUT_OF_BUDGET = "the budget was spent"
+INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Run:
         except BudgetSpent:
             self._partial = OUT_OF_BUDGET
         except KeyboardInterrupt:
-            self._partial = "interrupted"
+            self._partial = INTERRUPTED
         except NfvcapError as error:
             self._partial = str(error)
         return self._result()

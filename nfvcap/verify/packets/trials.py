@@ -11,13 +11,12 @@ from nfvcap.errors import NfvcapError
 from nfvcap.model.measurement import Phase, Traffic, Trial
 from nfvcap.model.verdict import Verdict
 from nfvcap.verify.packets import accounting
-from nfvcap.verify.packets.path import Capturing, Order, Path
+from nfvcap.verify.packets.path import Capturing, Order, Path, Recount
 from nfvcap.verify.packets.profiles import Profile
 from nfvcap.verify.packets.traffic import whole_rounds
 from nfvcap.verify.packets.verdict import judge, loss_upper_95, offered_pps, under_ran
 
 PROOF_PACKETS = 100
-PROOF_PPS = 10_000
 RECORD_BYTES = 16
 _SLACK_S = 30.0
 _DRAIN_LIMIT_S = 30.0
@@ -39,6 +38,7 @@ class Trials:
     on_trial: Callable[[Trial], None] = lambda trial: None
     on_begin: Callable[[Phase, int, int], None] = lambda phase, rate_pps, packets: None
     done: list[Trial] = field(default_factory=list)
+    _silent: str = ""  # which of several VFs brought nothing, in the last trial
 
     def run(self, phase: Phase, rate_pps: int, duration_s: float = 0.0, packets: int = 0) -> Trial:
         """One trial of so many frames, or of so many seconds, at this rate.
@@ -63,8 +63,13 @@ class Trials:
         return trial
 
     def prove(self) -> Trial:
-        """A hundred frames have to arrive before any load is worth sending."""
-        return self.run("path proof", PROOF_PPS, packets=whole_rounds(self.traffic, PROOF_PACKETS))
+        """A hundred frames to each VF have to arrive before any load is worth sending."""
+        packets = whole_rounds(self.traffic, PROOF_PACKETS * self.path.vfs)
+        trial = self.run("path proof", self.path.proof_pps, packets=packets)
+        if trial.lost:
+            reason = ". ".join(filter(None, [trial.reason, self._silent, self.path.point.diagnosis()]))
+            trial = self.done[-1] = trial.model_copy(update={"reason": reason})
+        return trial
 
     def _once(self, phase: Phase, order: Order, expected_s: float) -> Trial:
         before = self._observe()
@@ -72,7 +77,7 @@ class Trials:
             # The inner block is left first: whatever happens, the source stops before the capture.
             with self.path.source.sending(order) as emission:
                 sent = emission.wait(expected_s * 2 + _SLACK_S)
-                _drain(capturing, self.profile.drain_s)
+                _drain(capturing, max(self.profile.drain_s, self.path.drain_s))
                 captured = capturing.finish()
             observed = {key: value - before.get(key, 0) for key, value in self._observe().items()}
             recount = capturing.recount(sent)
@@ -81,6 +86,7 @@ class Trials:
         )
         judgement = judge(order, sent, captured, recount, fall.residual, paced=phase != "path proof")
         lost = sent.numbered - recount.distinct
+        self._silent = _silent(recount, self.path.vfs)
         trial = Trial(
             number=len(self.done) + 1, phase=phase, traffic=order.traffic.name, intended_pps=order.rate_pps or 0,
             intended_packets=order.packets, offered_pps=offered_pps(sent), duration_ns=sent.duration_ns,
@@ -109,6 +115,13 @@ class Trials:
                 f"{packets} frames of {self.traffic.mean_bytes:.0f} bytes at {self.path.point.name}",
                 "--directory on a larger file system, a lower --rate, or a profile with shorter trials",
             )
+
+
+def _silent(recount: Recount, vfs: int) -> str:
+    """Of frames to several VFs each is a flow of its own: those of which nothing is in the file."""
+    there = {flow for flow, distinct in recount.per_flow if distinct}
+    lacking = [str(vf + 1) for vf in range(vfs) if vf not in there]
+    return f"nothing came through VF {', '.join(lacking)} of {vfs}" if vfs > 1 and lacking else ""
 
 
 def _drain(capturing: Capturing, quiet_s: float) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +69,10 @@ class LocalPoint:
             return min(free, int(max(pages, _available_bytes()) * _MEMORY_SHARE))
         return free
 
+    def diagnosis(self) -> str:
+        """Nothing lies between source and capture that could be asked."""
+        return ""
+
 
 @dataclass
 class LocalCapturing:
@@ -85,13 +89,13 @@ class LocalCapturing:
     def finish(self) -> Captured:
         report = self.running.stop()
         said = self.messages.read_text(encoding="utf-8", errors="replace")
-        return captured_by(report, self.point.driver, said)
+        return captured_by(report, self.point.driver, said, INTERVAL_S)
 
     def recount(self, sent: Sent) -> Recount:
         return recounted(self.point.agent.check(expectation((self.path,), sent)), sent)
 
 
-def captured_by(report: CaptureReport, driver: str, messages: str) -> Captured:
+def captured_by(report: CaptureReport, driver: str, messages: str, interval_s: float) -> Captured:
     """The capture's report, and the lines that it printed while it ran, in the words of the engine."""
     total = report.total
     return Captured(
@@ -99,17 +103,17 @@ def captured_by(report: CaptureReport, driver: str, messages: str) -> Captured:
         lost_buffer=total.lost_buffer, lost_full=total.lost_full, lost_write=total.lost_write,
         nic_missed=report.nic_missed, nic_errors=sum(port.nic_errors for port in report.ports),
         nic_no_mbuf=sum(port.nic_no_mbuf for port in report.ports), clock_steps=report.clock.steps,
-        failure=report.failure or "", timeline=timeline(messages, INTERVAL_S, total),
+        failure=report.failure or "", timeline=timeline(messages, interval_s, total),
     )  # fmt: skip
 
 
-def expectation(files: tuple[Path, ...], sent: Sent) -> CheckOptions:
+def expectation(files: Sequence[Path | str], sent: Sent) -> CheckOptions:
     """What the checker has to find: so many numbers in all, or in each flow of a replayed file."""
     if sent.per_flow and len(sent.per_flow) <= _FLOWS_EXPECTED:
-        return CheckOptions(files=files, expect_flows=sent.per_flow, ranges=0)
+        return CheckOptions(files=tuple(files), expect_flows=sent.per_flow, ranges=0)
     if sent.unnumbered or sent.per_flow:
-        return CheckOptions(files=files, ranges=0)
-    return CheckOptions(files=files, expect=sent.numbered, flows=sent.flows, ranges=0)
+        return CheckOptions(files=tuple(files), ranges=0)
+    return CheckOptions(files=tuple(files), expect=sent.numbered, flows=sent.flows, ranges=0)
 
 
 def recounted(report: CheckReport, sent: Sent) -> Recount:
@@ -122,6 +126,7 @@ def recounted(report: CheckReport, sent: Sent) -> Recount:
         reordered=numbers.reordered, corrupt=totals.corrupt, foreign=totals.foreign - unnumbered,
         invented=numbers.beyond_expected,
         sizes={entry.bytes + FCS_BYTES: entry.packets for entry in report.sizes},
+        per_flow=tuple((flow.flow, flow.distinct) for flow in numbers.flows),
         damaged=f"{bad[0].state}: {bad[0].why or ''}".strip(": ") if bad else "",
     )  # fmt: skip
 

@@ -32,18 +32,20 @@ class AgentSource:
         cpu: of the sending thread; None: any.
         sink: makes something that takes what is sent while the source is measured alone; None: the port needs nothing.
         omit_every: leave out each so manieth frame, to test whoever counts.
+        dst_mac, vlan: whom the frames are for; None: nobody in particular, no tag.
     """
 
     limits_known = True
 
     def __init__(
         self, agent: Agent, port: str, name: str, *, cpu: int | None = None,
-        sink: Sink | None = None, omit_every: int = 0,
+        sink: Sink | None = None, omit_every: int = 0, dst_mac: str | None = None, vlan: str | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.last_command = ""
         self._agent, self._port, self._cpu = agent, port, cpu
         self._sink = sink or _nobody
+        self._dst_mac, self._vlan = dst_mac, vlan
         self._omit = ("--omit-every", str(omit_every)) if omit_every else ()
 
     @contextmanager
@@ -73,7 +75,7 @@ class AgentSource:
             port=self._port, size=sizes or None, replay=traffic.file or None, renumber=bool(traffic.file),
             rate="max" if order.rate_pps is None else f"{order.rate_pps}pps",
             count=None if duration_s else order.packets, duration_s=duration_s,
-            flows=traffic.flows if sizes else None, cpu=self._cpu, extra=extra,
+            flows=traffic.flows if sizes else None, cpu=self._cpu, extra=extra, dst_mac=self._dst_mac, vlan=self._vlan,
             seed=int(_SEED) if len(traffic.sizes_bytes) > 1 else None,
         )  # fmt: skip
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from nfvcap.agent.frame import FrameId, Layout, build
+from nfvcap.agent.frame import TAG_BYTES, FrameId, Layout, build
 from nfvcap.model.measurement import Traffic
 from nfvcap.verify.packets.accounting import FCS_BYTES
 from nfvcap.verify.packets.path import Order, Sent
 
 _CALIBRATION_S = 0.5
+_NOBODY = Layout(dst_mac=b"\x02\x00\x00\x6e\x66\x00")
 _BEHIND_S = 0.05  # who is later than this does not make up for it: the schedule slips
 
 
@@ -27,19 +28,23 @@ class FrameSource:
     Args:
         send: hands one frame (without frame check sequence) to the link.
         name: for people.
-        layout: MAC addresses and tags.
+        layouts: MAC addresses and tags; with several of them flow k gets the k-th one. A tag comes on top of the size,
+            as the port of a VF with a VLAN takes it off again.
+        omit_every: leave out each so manieth frame, to test whoever counts.
     """
 
     limits_known = True
 
-    def __init__(self, send: Callable[[bytes], bool], name: str, layout: Layout | None = None) -> None:
+    def __init__(
+        self, send: Callable[[bytes], bool], name: str, layouts: Sequence[Layout] = (), omit_every: int = 0
+    ) -> None:
         self.name = name
-        self._send, self._layout = send, layout or Layout()
+        self._send, self._layouts, self._omit_every = send, tuple(layouts) or (Layout(),), omit_every
 
     @contextmanager
     def sending(self, order: Order) -> Iterator[_Emission]:
         """See :class:`nfvcap.verify.packets.path.Source`."""
-        emission = _Emission(self._send, self._layout, order)
+        emission = _Emission(self._send, self._layouts, order, self._omit_every)
         emission.start()
         try:
             yield emission
@@ -47,31 +52,36 @@ class FrameSource:
             emission.stop()
 
     def ceiling_pps(self, traffic: Traffic) -> int:
-        """How fast frames are made, when nobody takes them."""
+        """How fast frames are made and taken by the link, when they are for an address that nobody has."""
         made, begun = 0, time.monotonic()
         sizes = itertools.cycle(traffic.sizes_bytes)
         while time.monotonic() - begun < _CALIBRATION_S:
-            build(next(sizes) - FCS_BYTES, FrameId(made, time.time_ns()), self._layout)
+            self._send(build(next(sizes) - FCS_BYTES, FrameId(made, time.time_ns()), _NOBODY))
             made += 1
         return int(made / (time.monotonic() - begun))
 
 
 class _Emission(threading.Thread):
-    def __init__(self, send: Callable[[bytes], bool], layout: Layout, order: Order) -> None:
+    def __init__(
+        self, send: Callable[[bytes], bool], layouts: tuple[Layout, ...], order: Order, omit_every: int
+    ) -> None:
         super().__init__(name="frame source", daemon=True)
-        self._to, self._layout, self._order = send, layout, order
+        self._to, self._layouts, self._order, self._omit_every = send, layouts, order, omit_every
         self._stop_asked = threading.Event()
-        self._numbered = self._refused = self._slipped_ns = 0
+        self._numbered = self._refused = self._omitted = self._slipped_ns = 0
         self._first_ns = self._last_ns = 0
         self._error: BaseException | None = None
 
     def wait(self, timeout_s: float) -> Sent:
         self.join(timeout_s)
+        late = self.is_alive()
+        self.stop()  # what it has sent is only known once it sends no more
         if self._error is not None:
             raise self._error
         return Sent(
-            numbered=self._numbered, refused=self._refused, duration_ns=self._last_ns - self._first_ns,
-            slipped_ns=self._slipped_ns, flows=self._order.traffic.flows, interrupted=self.is_alive(),
+            numbered=self._numbered, omitted=self._omitted, refused=self._refused,
+            duration_ns=self._last_ns - self._first_ns, slipped_ns=self._slipped_ns, flows=self._order.traffic.flows,
+            interrupted=late,
         )  # fmt: skip
 
     def stop(self) -> None:
@@ -98,8 +108,13 @@ class _Emission(threading.Thread):
                 self._slipped_ns += int(late * 1e9)
             due += gap_s
             k = self._numbered
-            frame = build(next(sizes) - FCS_BYTES, FrameId(k // flows, time.time_ns(), k % flows), self._layout)
-            self._refused += not self._to(frame)
+            layout = self._layouts[k % flows % len(self._layouts)]
+            size = next(sizes) - FCS_BYTES + TAG_BYTES * len(layout.tags)
+            if self._omit_every and (k + 1) % self._omit_every == 0:
+                self._omitted += 1
+            else:
+                frame = build(size, FrameId(k // flows, time.time_ns(), k % flows), layout)
+                self._refused += not self._to(frame)
             self._numbered += 1
             self._last_ns = time.monotonic_ns()
             self._first_ns = self._first_ns or self._last_ns

@@ -89,6 +89,9 @@ class FakePoint:
     def room_bytes(self) -> int:
         return 1 << 60
 
+    def diagnosis(self) -> str:
+        return ""
+
     def received(self) -> int:
         return 0
 

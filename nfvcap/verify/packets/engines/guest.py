@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a wire to a file in a guest: its VFs with the kernel's driver, or with DPDK where vfio-pci has them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from nfvcap.agent.client import Agent
+from nfvcap.door.door import Door, must, shell
+from nfvcap.errors import NfvcapError, UsageError
+from nfvcap.verify.packets.engines.vf import GuestVf
+from nfvcap.verify.packets.engines.observers import PfObserver
+from nfvcap.verify.packets.path import Path, Source
+from nfvcap.verify.packets.points.guest import GuestPoint, Nic
+from nfvcap.verify.packets.profiles import Profile
+
+EMULATED = (
+    "An emulated lab server: the figures show that every packet is accounted for, and say nothing about the speed of "
+    "real hardware."
+)
+_DEFAULT_MBPS = 10_000
+_SLACK_S = 150.0
+# A processor that is emulated twice may stand still for longer than a profile's silence.
+_DRAIN_S = {"functional": 2.0, "performance": 0.5}
+_PROOF_PPS = {"functional": 200, "performance": 10_000}
+# Prints those that were down.
+_UP = """
+for i in "$@"; do
+  case $(cat "/sys/class/net/$i/flags") in *[13579bdf]) ;; *) ip link set dev "$i" up && echo "$i" ;; esac
+done
+for i in "$@"; do
+  n=200
+  while [ "$(cat "/sys/class/net/$i/carrier" 2>/dev/null)" != 1 ] && [ "$n" -gt 0 ]; do sleep 0.1; n=$((n - 1)); done
+done
+"""
+_DOWN = 'for i in "$@"; do ip link set dev "$i" down; done'
+_PAGES = "sed -n 's/^HugePages_Free: *//p' /proc/meminfo"
+_DRIVER = 'basename "$(readlink "/sys/bus/pci/devices/$1/driver")"'
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a guest things are done."""
+
+    door: Door
+    agent: Agent
+    directory: str
+    options: tuple[str, ...] = ()
+
+
+@contextmanager
+def guest_path(
+    guest: str, vfs: Sequence[GuestVf], place: Place, source: Source, profile: Profile, *,
+    engine: str | None, label: Literal["performance", "functional"], host: Door | None = None,
+) -> Iterator[Path]:  # fmt: skip
+    """A path whose interfaces in the guest are up as long as the block; one that was down is set down again.
+
+    Args:
+        engine: "kernel", "dpdk", or None: the kernel's driver where it has all VFs, else DPDK.
+        host: the way into the guest's host, for the counters of the PF; None: they are not read.
+
+    Raises:
+        UsageError: NFV-PKT-210 the engine cannot have the VFs.
+    """
+    nics = _nics(guest, vfs, place.door, engine)
+    kernel = bool(nics[0].interface)
+    names = [nic.interface for nic in nics if nic.interface]
+    was_down = must(shell(place.door, _UP, *names), place.door).split() if names else []
+    longest_s = 2 * max([profile.trial_s, *(goal.final_trial_s for goal in profile.goals)]) + _SLACK_S
+    point = GuestPoint(place.door, place.agent, nics, place.directory, longest_s, options=place.options)
+    point.sweep()
+    observers = tuple(
+        PfObserver(host, pf, tuple(vf.index for vf in vfs if vf.pf == pf))
+        for pf in dict.fromkeys(vf.pf for vf in vfs) if host is not None
+    )  # fmt: skip
+    plural = "s" if len(vfs) > 1 else ""
+    try:
+        yield Path(
+            name=f"{guest} VF{plural} {' '.join(vf.address for vf in vfs)}" + ("" if kernel else " DPDK"),
+            source=source, point=point, attachment="virtual function", engine="kernel" if kernel else "DPDK",
+            link_mbps=min(vf.link_mbps for vf in vfs) or _DEFAULT_MBPS, label=label,
+            label_note=EMULATED if label == "functional" else "", pf_driver=vfs[0].pf_driver, vfs=len(vfs),
+            observers=observers, proof_pps=_PROOF_PPS[label], drain_s=_DRAIN_S[label],
+        )  # fmt: skip
+    finally:
+        # A guest that is gone needs no putting in order, and what was measured in it counts.
+        with contextlib.suppress(NfvcapError):
+            if was_down:
+                shell(place.door, _DOWN, *was_down)
+
+
+def _nics(guest: str, vfs: Sequence[GuestVf], door: Door, engine: str | None) -> tuple[Nic, ...]:
+    lacking = [vf.address for vf in vfs if not vf.interface]
+    if engine == "kernel" and lacking:
+        raise UsageError(
+            "NFV-PKT-210", f"guest {guest} shows no interface of VF {', '.join(lacking)}",
+            "no network driver of its kernel has it, or the guest does not say so",
+            "--engine dpdk, or give the VF back to its kernel driver in the guest",
+        )  # fmt: skip
+    if engine == "kernel" or (engine is None and not lacking):
+        return tuple(Nic(f"af_packet:{vf.interface}", vf.interface) for vf in vfs)
+    for vf in vfs:
+        driver = shell(door, _DRIVER, vf.guest_address).stdout.strip() if vf.guest_address else ""
+        if driver != "vfio-pci":
+            raise UsageError(
+                "NFV-PKT-210", f"DPDK cannot have VF {vf.address} in guest {guest}",
+                f"its driver there is {driver or 'not known'}, not vfio-pci",
+                f"bind {vf.guest_address or 'it'} to vfio-pci in the guest, or --engine kernel",
+            )  # fmt: skip
+    pages = shell(door, _PAGES).stdout.strip()
+    if not pages.isdigit() or int(pages) == 0:
+        raise UsageError("NFV-PKT-210", f"DPDK has no huge pages in guest {guest}", f"HugePages_Free: {pages or '?'}",
+                         "the plan gives guests with VFs huge pages: create the guest again")  # fmt: skip
+    return tuple(Nic(vf.guest_address) for vf in vfs)

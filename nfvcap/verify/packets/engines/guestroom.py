@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a guest is like, as far as it decides about figures that were measured in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nfvcap.agent.client import Agent
+from nfvcap.door.door import Door, must, shell
+from nfvcap.model.cpulist import format_cpulist
+from nfvcap.model.facts import Facts
+from nfvcap.verify.packets.engines.vf import GuestVf
+
+_LOOK = """
+echo "kernel $(uname -r)"
+echo "cpus $(grep -c '^processor' /proc/cpuinfo)"
+echo "memory_kib $(sed -n 's/^MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo)"
+echo "hugepages $(sed -n 's/^HugePages_Total: *//p' /proc/meminfo)"
+echo "cmdline $(cat /proc/cmdline)"
+for i in "$@"; do
+  d=/sys/class/net/$i/device/driver
+  echo "driver_$i $(basename "$(readlink "$d")")"
+  echo "rings_$i $(ethtool -g "$i" 2>/dev/null | sed -n 's/^RX:[^0-9]*//p' | tail -n 1)"
+done
+"""
+
+
+def around_guest(name: str, door: Door, agent: Agent, directory: str, vfs: Sequence[GuestVf]) -> dict[str, Any]:
+    """Part of the environment of a measurement, under keys that name the guest."""
+    addresses = ", ".join(vf.address for vf in vfs)
+    interfaces = [vf.interface for vf in vfs if vf.interface]
+    said = must(shell(door, _LOOK, *interfaces), door).splitlines()
+    return {
+        f"guest {name}": "; ".join(line for line in said if line.partition(" ")[2].strip()),
+        "agent": agent.version(),
+        "dpdk": agent.dpdk(),
+        f"placement {name}": f"capture in guest {name} on VF {addresses}, files in {directory}",
+    }
+
+
+def around_host(environment: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    """The environment of the host with its NUMA nodes, and what its CPUs are for."""
+    nodes = [
+        {
+            "node": node.id, "cpus": format_cpulist(cpu.id for cpu in facts.cpu.cpus if cpu.node == node.id),
+            "memory_mib": node.memory_total_bytes >> 20,
+            "hugepages": {f"{pool.size_bytes >> 10}kB": pool.total for pool in node.hugepages},
+        }
+        for node in facts.nodes
+    ]  # fmt: skip
+    pins = {
+        str(cpus[0]): f"{guest.name} vCPU {vcpu}"
+        for guest in facts.guests if guest.state == "running"
+        for vcpu, cpus in sorted(guest.vcpu_pins.items()) if len(cpus) == 1
+    }  # fmt: skip
+    return {**environment, "nodes": nodes, "isolated_cpus": format_cpulist(facts.cpu.isolated), "pins": pins}
+
+
+def directory_for(door: Door, wanted: Path | None) -> str:
+    """Where the file of a trial goes in the guest: memory, unless somebody said otherwise."""
+    if wanted is not None:
+        return str(wanted)
+    return must(shell(door, "[ -d /dev/shm ] && echo /dev/shm || echo /tmp"), door).strip()

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A VF that a guest captures from, as its host and the guest see it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nfvcap.agent.frame import Layout, Tag
+from nfvcap.errors import UsageError
+from nfvcap.model.facts import Facts, Nic, Vf
+
+_SOURCE_MAC = b"\x02\x00\x00\x6e\x66\xfe"
+_NO_MAC = "00:00:00:00:00:00"
+
+
+@dataclass(frozen=True)
+class GuestVf:
+    """Where it is on the host, where it is in the guest, and what reaches it."""
+
+    address: str
+    pf: str
+    pf_driver: str  # "kernel" or "DPDK"
+    index: int
+    mac: str
+    vlan: int
+    link_mbps: int  # 0: not known
+    interface: str  # in the guest; "" when no kernel driver there makes one
+    guest_address: str  # PCI address in the guest; "" when it does not say
+
+    @property
+    def layout(self) -> Layout:
+        """Addresses and tag of frames from outside to this VF."""
+        tags = (Tag(self.vlan),) if self.vlan else ()
+        return Layout(bytes.fromhex(self.mac.replace(":", "")), _SOURCE_MAC, tags)
+
+
+def vfs_of(guest: Mapping[str, Any], facts: Facts) -> tuple[GuestVf, ...]:
+    """The VFs of a guest, in the order in which it has them.
+
+    Args:
+        guest: as the module nfvcap_guest_info tells it.
+        facts: of its host.
+
+    Raises:
+        UsageError: NFV-PKT-209 it does not run or has no VF; NFV-PKT-212 nobody knows the address of a VF.
+    """
+    name = guest["name"]
+    if guest["state"] not in ("running", "blocked"):
+        raise UsageError("NFV-PKT-209", f"guest {name} does not run", f"it is {guest['state']}",
+                         f"nfvcap guest start {name}")  # fmt: skip
+    known = {vf.address: (nic, vf) for nic in facts.nics if nic.sriov for vf in nic.sriov.vfs}
+    lent = [entry for entry in guest["vfs"] if entry["address"] in known]
+    if not lent:
+        raise UsageError("NFV-PKT-209", f"guest {name} has no VF", "nothing from outside reaches it on this path",
+                         f"nfvcap attach-vf {name}")  # fmt: skip
+    macs = {one["name"]: str(one["mac"]) for one in guest["interfaces"]}
+    return tuple(_one(name, entry, *known[entry["address"]], macs) for entry in lent)
+
+
+def _one(guest: str, entry: Mapping[str, Any], nic: Nic, vf: Vf, macs: Mapping[str, str]) -> GuestVf:
+    interface = entry["interface"] or ""
+    candidates = (macs.get(interface), entry["mac"], vf.mac)
+    mac = next((str(mac) for mac in candidates if mac and mac != _NO_MAC), "")
+    if not mac:
+        raise UsageError(
+            "NFV-PKT-212", f"the MAC address of VF {vf.address} of guest {guest} is not known",
+            "it has no administrative address, and the guest shows no interface of it",
+            f"give VF {vf.index} a mac in the inventory and attach it again",
+        )  # fmt: skip
+    return GuestVf(
+        address=vf.address, pf=nic.address, pf_driver="DPDK" if nic.driver == "vfio-pci" else "kernel", index=vf.index,
+        mac=mac.lower(), vlan=vf.vlan or 0, link_mbps=max(0, nic.speed_mbps or 0), interface=interface,
+        guest_address=entry["guest_address"] or "",
+    )  # fmt: skip

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A capture in a guest, or on any machine that a door leads to: agent, file and recount are all there."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from nfvcap.agent.client import Agent
+from nfvcap.agent.options import CaptureOptions
+from nfvcap.agent.remote import RemoteCapture, remove
+from nfvcap.door.door import Door, must, shell
+from nfvcap.errors import NfvcapError
+from nfvcap.verify.packets.path import Captured, Recount, Sent
+from nfvcap.verify.packets.points.local import captured_by, expectation, recounted
+from nfvcap.verify.packets.points.timeline import last_received
+
+INTERVAL_S = 0.25
+NAME = "nfvcap-verify-"
+_MEMORY_SHARE = 0.6  # of what is free may go into a file in memory
+_READY_S = 90.0
+_RATES = """
+for i in "$@"; do cat "/sys/class/net/$i/statistics/rx_packets" || exit 1; done
+"""
+# Bytes that the file system has left, its type, and bytes of memory that are free.
+_ROOM = """
+df -Pk "$1" | tail -n 1 | while read -r _ _ _ free _ place; do
+  kind=$(while read -r _ on kind _; do [ "$on" = "$place" ] && echo "$kind"; done </proc/mounts | tail -n 1)
+  echo "$((free * 1024)) ${kind:-unknown} $(($(sed -n 's/^MemAvailable: *\\([0-9]*\\).*/\\1/p' /proc/meminfo) * 1024))"
+done
+"""
+_STATE = """
+for i in "$@"; do
+  s=/sys/class/net/$i
+  echo "$i is $(cat $s/operstate), carrier $(cat $s/carrier 2>/dev/null || echo unknown), address $(cat $s/address)," \\
+    "$(cat $s/statistics/rx_packets) packets and $(cat $s/statistics/rx_errors) errors received," \\
+    "$(cat $s/statistics/rx_missed_errors) missed, $(cat $s/statistics/rx_dropped) dropped"
+done
+"""
+
+
+@dataclass(frozen=True)
+class Nic:
+    """What is captured from: a port as the agent spells it, and the kernel's interface when the kernel has it."""
+
+    port: str
+    interface: str = ""
+
+
+@dataclass
+class GuestPoint:
+    """See :class:`nfvcap.verify.packets.path.CapturePoint`.
+
+    Args:
+        door: the way into the guest.
+        agent: the program there.
+        nics: what is captured from, one or more.
+        directory: where files go for the length of a trial; in the guest.
+        longest_s: the capture ends by itself after so long, if nobody ends it.
+        lcores: CPUs of the capture threads, in the guest.
+        options: further words for `nfvcap-agent capture`.
+    """
+
+    door: Door
+    agent: Agent
+    nics: tuple[Nic, ...]
+    directory: str
+    longest_s: float
+    lcores: str | None = None
+    options: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.door.name}, {', '.join(nic.port for nic in self.nics)}, file in {self.directory}"
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        """Of the kernel; () when DPDK has the devices."""
+        return tuple(nic.interface for nic in self.nics if nic.interface)
+
+    @contextmanager
+    def capturing(self) -> Iterator[GuestCapturing]:
+        """See :class:`nfvcap.verify.packets.path.CapturePoint`."""
+        directory = PurePosixPath(self.directory) / f"{NAME}{secrets.token_hex(4)}"
+        capture = RemoteCapture(self.door, self.agent.program, str(directory))
+        options = CaptureOptions(
+            ports=tuple(nic.port for nic in self.nics), write=str(directory / "captured.pcap"), lcores=self.lcores,
+            wait_link_s=5.0, duration_s=self.longest_s,
+            extra=("--stats-interval", f"{INTERVAL_S * 1000:.0f}ms", *self.options),
+        )  # fmt: skip
+        try:
+            capture.start(options, ready_s=_READY_S)
+            # Behind READY and before the source begins: what is counted from here on is ours, or of strangers.
+            yield GuestCapturing(self, capture, self.at_interfaces())
+        except BaseException:
+            # The first failure is the one to be told. A guest that cannot be reached ends its capture by itself.
+            with contextlib.suppress(NfvcapError):
+                capture.remove()
+            raise
+        capture.remove()
+
+    def room_bytes(self) -> int:
+        """Free space there; in memory not more than a share of what is free."""
+        words = must(shell(self.door, _ROOM, self.directory), self.door).split()
+        free, kind, memory = int(words[0]), words[1], int(words[2])
+        return min(free, int(memory * _MEMORY_SHARE)) if kind in {"tmpfs", "rootfs", "ramfs"} else free
+
+    def at_interfaces(self) -> int | None:
+        """Packets that the kernel's interfaces have received so far; None when DPDK has the devices."""
+        if len(self.interfaces) < len(self.nics):
+            return None
+        return sum(map(int, must(shell(self.door, _RATES, *self.interfaces), self.door).split()))
+
+    def diagnosis(self) -> str:
+        """What the guest says about the way to it, when frames do not arrive."""
+        if not self.interfaces:
+            return "DPDK has the device in the guest: is its link up, and is the VF's MAC address the one sent to?"
+        return "; ".join(shell(self.door, _STATE, *self.interfaces).stdout.splitlines())
+
+    def sweep(self) -> int:
+        """Remove what an earlier verification that was killed has left; returns how many directories."""
+        there = shell(self.door, 'ls -d "$1/$2"* 2>/dev/null', self.directory, NAME).stdout.split()
+        if there:
+            remove(self.door, there)
+        return len(there)
+
+
+@dataclass
+class GuestCapturing:
+    """See :class:`nfvcap.verify.packets.path.Capturing`."""
+
+    point: GuestPoint
+    capture: RemoteCapture
+    before: int | None
+
+    def received(self) -> int:
+        return last_received(self.capture.last_words())
+
+    def finish(self) -> Captured:
+        after = self.point.at_interfaces()
+        report = self.capture.stop()
+        made = captured_by(report, report.ports[0].driver, self.capture.messages(), INTERVAL_S)
+        if report.stop_reason == "duration":
+            made = made.failed("the capture ended by itself before it was told to: the controller was late")
+        return made if after is None or self.before is None else made.seen_by_interface(after - self.before)
+
+    def recount(self, sent: Sent) -> Recount:
+        files = must(shell(self.point.door, 'ls "$1"/captured*.pcap', self.capture.directory), self.point.door).split()
+        return recounted(self.point.agent.check(expectation(tuple(files), sent)), sent)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`nfvcap verify HOST --guest` from the wire to the recount, with a network namespace for a guest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nfvcap.agent.deploy import deploy
+from nfvcap.model.measurement import Trial
+from nfvcap.model.result import Verdict
+from nfvcap.verify.packets.engines.guest import Place, guest_path
+from nfvcap.verify.packets.profiles import PROFILES
+from nfvcap.verify.packets.sources.wire import wire_source
+from nfvcap.verify.packets.traffic import traffic
+from nfvcap.verify.packets.trials import Trials
+from tests.agent.room import Room, room
+from tests.agent.support import Agent
+
+PROFILE = replace(PROFILES["quick"], drain_s=0.3, settle_s=0.0, retries=0)
+SMALL = ("--burst-buffer", "16M")
+RATE_PPS = 1000
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Iterator[Room]:
+    with room(tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def trials(
+    agent: Agent, guest: Room, directory: Path, words: str = "64", omit_every: int = 0, options: tuple[str, ...] = (),
+    **path: Any,
+) -> Iterator[Trials]:  # fmt: skip
+    there = deploy(guest.door, agent.binary, str(directory / "bin" / "nfvcap-agent"))
+    place = Place(guest.door, there, str(directory), (*SMALL, *options))
+    with (
+        wire_source(guest.wire(), "wire", [guest.vf.layout], omit_every) as source,
+        guest_path(
+            guest.name, [guest.vf], place, source, PROFILE, engine="kernel", label="functional", **path
+        ) as where,
+    ):
+        yield Trials(replace(where, drain_s=0.5), traffic(words), PROFILE, time.monotonic() + 120)
+
+
+def rows(trial: Trial) -> dict[str, int]:
+    """Rows of the waterfall in which something was lost; they explain everything."""
+    assert trial.waterfall.residual == 0, trial.waterfall
+    assert trial.lost == sum(term.packets or 0 for term in trial.waterfall.terms)
+    return {term.key: term.packets for term in trial.waterfall.terms if term.packets}
+
+
+def test_every_frame_of_the_wire_is_in_the_file_in_the_guest(agent: Agent, guest: Room, memory_dir: Path) -> None:
+    with trials(agent, guest, memory_dir, "965") as t:
+        proof = t.prove()
+        trial = t.run("fixed rate", RATE_PPS, packets=2000)
+    assert (proof.sent, proof.lost, proof.verdict) == (100, 0, Verdict.PASS)
+    assert rows(trial) == {} and trial.recounted == 2000 and trial.verdict is Verdict.PASS
+    assert {size.size_bytes: size.recounted for size in trial.sizes} == {64: 600, 576: 200, 1292: 200, 1518: 1000}
+    assert sum(sample.received for sample in trial.timeline) >= 2000
+    assert guest.pids() == [] and list(memory_dir.glob("nfvcap-verify-*")) == []
+    assert "DOWN" in guest.run("ip", "-br", "link", "show", guest.interface).upper()  # as it was before
+
+
+def test_each_loss_is_in_its_row(agent: Agent, guest: Room, memory_dir: Path) -> None:
+    """Left out at the source, dropped by the port, not wanted by the agent: three rows, to the packet."""
+    with trials(agent, guest, memory_dir, omit_every=100, options=("--filter", "ether[51] < 224")) as t:
+        guest.loses = 50
+        trial = t.run("fixed rate", RATE_PPS, packets=2000)
+    found = rows(trial)
+    assert found["omitted"] == 20 and found["before_interface"] == guest.dropped == 1980 // 50
+    assert 150 < found["filtered"] < 250 and found.keys() == {"omitted", "before_interface", "filtered"}
+    assert trial.verdict is Verdict.FAIL
+
+
+def test_a_dead_path_ends_with_what_the_guest_says(agent: Agent, guest: Room, memory_dir: Path) -> None:
+    with trials(agent, guest, memory_dir) as t:
+        guest.loses = 1
+        proof = t.prove()
+    assert proof.recounted == 0 and rows(proof) == {"before_interface": 100}
+    assert "nothing arrived" in proof.reason and f"{guest.interface} is up, carrier 1" in proof.reason
+
+
+def test_what_a_killed_verification_left_is_removed_by_the_next(agent: Agent, guest: Room, memory_dir: Path) -> None:
+    with trials(agent, guest, memory_dir) as t, t.path.point.capturing():
+        (directory,) = memory_dir.glob("nfvcap-verify-*")
+        assert len(guest.pids()) >= 1 and (directory / "pid").exists()
+        t.path.point.sweep()  # type: ignore[attr-defined]
+        assert guest.pids() == [] and not directory.exists()
