@@ -21,8 +21,8 @@ from nfvcap.model.facts import Facts
 from nfvcap.model.measurement import Measurement
 from nfvcap.model.result import Check, HostResult, Result
 from nfvcap.planner.query import FACTS_QUERY
-from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
 from nfvcap.verify.packets.engines.guestroom import around_host
+from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
 from nfvcap.verify.packets.run import INTERRUPTED, Run, Wish, now
 from nfvcap.verify.packets.sources.named import Origin, origin
 

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +18,7 @@ import pytest
 
 from nfvcap.agent.deploy import deploy
 from nfvcap.model.measurement import Trial
-from nfvcap.model.result import Verdict
+from nfvcap.model.result import Result, Verdict
 from nfvcap.verify.packets.engines.guest import Place, guest_path
 from nfvcap.verify.packets.profiles import PROFILES
 from nfvcap.verify.packets.sources.wire import wire_source
@@ -94,3 +98,53 @@ def test_what_a_killed_verification_left_is_removed_by_the_next(agent: Agent, gu
         assert len(guest.pids()) >= 1 and (directory / "pid").exists()
         t.path.point.sweep()  # type: ignore[attr-defined]
         assert guest.pids() == [] and not directory.exists()
+
+
+def nfvcap(agent: Agent, guest: Room, state: Path, *words: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "NFVCAP_AGENT": str(agent.binary), "XDG_STATE_HOME": str(state), "NO_COLOR": "1"}
+    argv = [sys.executable, "-m", "tests.agent.in_room", guest.name, str(guest.directory), guest.interface, "verify",
+            "host1", "--guest", "vm1", "--directory", str(state), *words]  # fmt: skip
+    return subprocess.Popen(argv, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_the_command_measures_into_a_guest(agent: Agent, guest: Room, tmp_path: Path) -> None:
+    done = nfvcap(agent, guest, tmp_path, "--rate", "500pps", "--format", "json", "--html", str(tmp_path / "r.html"))
+    out, err = done.communicate(timeout=200)
+    assert done.returncode == 0, err
+    (host,) = Result.from_json(out).hosts
+    (m,) = host.measurements
+    assert (m.attachment, m.engine, m.pf_driver, m.vfs, m.label) == ("virtual function", "kernel", "kernel", 1,
+                                                                     "functional")  # fmt: skip
+    assert [trial.lost for trial in m.trials] == [0] * 5 and all(t.waterfall.residual == 0 for t in m.trials)
+    verdicts = {check.id: str(check.verdict) for check in host.checks}
+    assert verdicts["NFV-PKT-002"] == verdicts["NFV-PKT-010"] == verdicts["NFV-PKT-012"] == "PASS"
+    assert host.environment["nodes"] and "kernel" in host.environment["guest vm1"] and host.environment["dpdk"]
+    assert "vm1 VF" in (tmp_path / "r.html").read_text() and guest.pids() == []
+
+
+def test_ctrl_c_stops_the_source_and_leaves_nothing_in_the_guest(agent: Agent, guest: Room, tmp_path: Path) -> None:
+    process = nfvcap(agent, guest, tmp_path, "--rate", "500pps", "--profile", "soak", "--format", "json", "--no-keep")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("warm-up"):
+            break
+    deadline = time.monotonic() + 60
+    before = guest.forwarded
+    while guest.forwarded < before + 300:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    (m,) = Result.from_json(out).hosts[0].measurements
+    assert m.partial == "interrupted" and [trial.phase for trial in m.trials] == ["path proof", "warm-up"]
+    sent = guest.forwarded
+    time.sleep(0.3)
+    assert guest.forwarded == sent and guest.pids() == [] and list(tmp_path.glob("nfvcap-verify-*")) == []
+
+
+def test_a_guest_without_a_vf_is_a_check_that_says_so(agent: Agent, guest: Room, tmp_path: Path) -> None:
+    done = nfvcap(agent, guest, tmp_path, "--vf", "0000:99:00.0", "--format", "json", "--no-keep")
+    out, err = done.communicate(timeout=100)
+    (check,) = Result.from_json(out).hosts[0].checks
+    assert done.returncode == 1 and check.id == "NFV-PKT-002" and "NFV-PKT-209" in check.reason, err

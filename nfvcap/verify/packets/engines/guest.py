@@ -12,8 +12,8 @@ from typing import Literal
 from nfvcap.agent.client import Agent
 from nfvcap.door.door import Door, must, shell
 from nfvcap.errors import NfvcapError, UsageError
-from nfvcap.verify.packets.engines.vf import GuestVf
 from nfvcap.verify.packets.engines.observers import PfObserver
+from nfvcap.verify.packets.engines.vf import GuestVf
 from nfvcap.verify.packets.path import Path, Source
 from nfvcap.verify.packets.points.guest import GuestPoint, Nic
 from nfvcap.verify.packets.profiles import Profile

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line with a :class:`tests.agent.room.Room` for its guest: what Ansible and libvirt would say is given.
+
+python -m tests.agent.in_room NAMESPACE DIRECTORY INTERFACE verify host1 --guest vm1 ...
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nfvcap.agent.deploy
+import nfvcap.cli.verify_guest as verb
+import nfvcap.door.find
+from nfvcap.cli.main import main
+from nfvcap.door.command import CommandDoor
+from nfvcap.lab.wire import Wire
+from nfvcap.model.facts import Facts
+from nfvcap.model.result import HostResult, Result
+from nfvcap.verify.packets.sources import named
+from tests.agent.room import MAC
+from tests.unit.attach.hosts import PORT1, plain, typed, vfs_of
+
+GUEST = "vm1"
+
+
+def facts() -> Facts:
+    """The lab server, as the tests of attaching have it."""
+    return typed(plain())
+
+
+def seen(interface: str) -> dict[str, Any]:
+    """What the module nfvcap_guest_info would say of the guest."""
+    address = vfs_of(plain(), PORT1)[0]["address"]
+    vf = {"address": address, "guest_address": "0000:03:00.0", "mac": MAC, "interface": interface}
+    inside = {"name": interface, "mac": MAC, "addresses": [], "pci": "0000:03:00.0"}
+    return {"name": GUEST, "state": "running", "vfs": [vf], "agent": True, "interfaces": [inside]}
+
+
+def patch(namespace: str, directory: Path, interface: str) -> None:
+    """Put the room where the lab would be."""
+    door = CommandDoor(f"guest {GUEST}", ("ip", "netns", "exec", namespace))
+    program = str(directory / "bin" / "nfvcap-agent")
+    judged = HostResult(host="host1", environment={"hostname": "host1", "kernel": "6.12", "cpu": "x"}, checks=())
+
+    @contextlib.contextmanager
+    def way_to_guest(*_: object) -> Iterator[CommandDoor]:
+        yield door
+
+    class NoLab:
+        def __init__(self, name: str) -> None:
+            pass
+
+        def wire(self, port: int) -> Wire:
+            assert port == 1
+            return Wire(directory / "port.wire", directory / "port.nic")
+
+    deploy = nfvcap.agent.deploy.deploy
+    replaced: list[tuple[Any, str, Any]] = [
+        (verb, "_state", lambda fleet: Result(nfvcap_version="0", created_at="now", hosts=(judged,))),
+        (verb, "_look", lambda fleet, host, names: (facts(), {name: seen(interface) for name in names})),
+        (nfvcap.door.find, "way_to_guest", way_to_guest),
+        (nfvcap.door.find, "way_to_host", lambda *_: (CommandDoor("host1"), "python3")),
+        (nfvcap.agent.deploy, "deploy", lambda door, source: deploy(door, source, program)),
+        (named, "Lab", NoLab),
+    ]
+    for module, name, value in replaced:
+        assert hasattr(module, name)
+        setattr(module, name, value)
+
+
+if __name__ == "__main__":
+    patch(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
+    main(sys.argv[4:])

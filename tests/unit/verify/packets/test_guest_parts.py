@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is pure about measuring into a guest: VFs, counters of the host, sources by name, rows around an interface."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nfvcap.errors import UsageError
+from nfvcap.verify.packets.accounting import waterfall
+from nfvcap.verify.packets.engines.observers import counted
+from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
+from nfvcap.verify.packets.path import Captured, Recount, Sent
+from nfvcap.verify.packets.sources.named import Origin, origin
+from tests.unit.attach.hosts import PORT1, plain, typed
+from tests.unit.attach.hosts import vfs_of as host_vfs
+
+
+def seen(*vfs: dict[str, Any], state: str = "running") -> dict[str, Any]:
+    interfaces = [{"name": "eth1", "mac": "02:00:00:00:00:99", "addresses": [], "pci": None}]
+    return {"name": "vm1", "state": state, "vfs": list(vfs), "agent": True, "interfaces": interfaces}
+
+
+def entry(index: int = 0, interface: str | None = "eth1", mac: str | None = None) -> dict[str, Any]:
+    address = host_vfs(plain(), PORT1)[index]["address"]
+    return {"address": address, "guest_address": None, "mac": mac, "interface": interface}
+
+
+def test_the_address_that_the_guest_shows_is_the_one_sent_to() -> None:
+    facts = plain()
+    host_vfs(facts, PORT1)[0] |= {"vlan": 100, "mac": "02:00:00:81:00:00"}
+    (vf,) = vfs_of(seen(entry()), typed(facts))
+    assert (vf.mac, vf.vlan, vf.pf, vf.pf_driver, vf.interface) == ("02:00:00:00:00:99", 100, PORT1, "kernel", "eth1")
+    assert vf.layout.dst_mac == bytes.fromhex("020000000099") and vf.layout.tags[0].control == 100
+    (vf,) = vfs_of(seen(entry(interface=None)), typed(facts))
+    assert vf.mac == "02:00:00:81:00:00" and vf.interface == ""
+
+
+def test_a_pf_on_vfio_pci_is_one_of_dpdk() -> None:
+    facts = plain()
+    next(nic for nic in facts["nics"] if nic["address"] == PORT1)["driver"] = "vfio-pci"
+    assert vfs_of(seen(entry()), typed(facts))[0].pf_driver == "DPDK"
+
+
+@pytest.mark.parametrize(
+    ("guest", "code"),
+    [
+        (seen(entry(), state="off"), "NFV-PKT-209"),
+        (seen(), "NFV-PKT-209"),
+        (seen({**entry(), "address": "0000:00:19.0"}), "NFV-PKT-209"),
+        (seen(entry(interface=None)), "NFV-PKT-212"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_with_a_fix(guest: dict[str, Any], code: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        vfs_of(guest, typed(plain()))
+    assert refused.value.code == code and refused.value.fix
+
+
+def test_counters_of_the_host_become_rows() -> None:
+    link = [{"ifname": "ens1", "vfinfo_list": [
+        {"vf": 0, "stats": {"rx": {"packets": 9, "dropped": 7}}}, {"vf": 1, "stats": {"rx": {"dropped": 9}}}, {"vf": 2},
+    ]}]  # fmt: skip
+    assert counted(["3", "5", json.dumps(link)], [0]) == {"pf_crc": 3, "pf_missed": 5, "vf_dropped": 7}
+    assert counted(["3", "5", json.dumps(link)], [2]) == {"pf_crc": 3, "pf_missed": 5}
+    assert counted(["0", "0"], [0]) == {"pf_crc": 0, "pf_missed": 0}
+
+
+@given(*[st.integers(0, 10**6)] * 7)
+def test_rows_around_an_interface_take_what_is_missing_and_no_more(
+    before: int, crc: int, inside: int, socket: int, there: int, strangers: int, strangers_lost: int
+) -> None:
+    """Whatever strangers do to the counters, every frame of ours is in one row and none in two."""
+    sent = Sent(numbered=before + crc + inside + socket + there)
+    received = there + strangers
+    captured = Captured("net_af_packet", received, received, nic_missed=socket + strangers_lost)
+    captured = captured.seen_by_interface(received + socket + strangers_lost + inside)
+    fall = waterfall(
+        sent, captured, Recount(received, there, foreign=strangers), {"pf_crc": crc}, ring_seen_by_source=False
+    )
+    rows = {term.key: term.packets or 0 for term in fall.terms}
+    assert fall.residual == 0 and all(count >= 0 for count in rows.values())
+    if strangers_lost == 0:
+        assert (rows["before_interface"], rows["pf_crc"]) == (before, crc)
+        assert (rows["in_kernel"], rows["nic_missed"]) == (inside, socket)
+
+
+def test_sources_by_name() -> None:
+    assert origin("lab") == Origin("lab", "lab") and origin("lab:test").what == "test"
+    assert origin("agent:af_packet:ens5") == Origin("agent", "af_packet:ens5")
+    assert origin("lab").label == "functional" and origin("agent:x").label == "performance"
+    for words in ("", "agent", "agent:", "trunk", "port:x"):
+        with pytest.raises(UsageError) as refused:
+            origin(words)
+        assert refused.value.code == "NFV-PKT-211"
+
+
+def test_a_wire_leads_to_one_port_of_a_lab_only() -> None:
+    vf = GuestVf("0000:03:10.0", "0000:03:00.0", "kernel", 0, "02:00:00:00:00:01", 0, 0, "eth0", "")
+    with pytest.raises(UsageError) as refused, Origin("lab", "lab").open([vf]):
+        pass
+    assert refused.value.code == "NFV-PKT-211"
+    with pytest.raises(UsageError) as refused, Origin("agent", "af_packet:x").open([vf, vf]):
+        pass
+    assert refused.value.code == "NFV-PKT-211"
