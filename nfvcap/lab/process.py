@@ -37,12 +37,8 @@ def age_s(pid: int) -> float:
 
 def wait_gone(name: str, paths: Paths, timeout_s: float) -> bool:
     """Wait until the lab's QEMU has ended; False when it still runs after ``timeout_s``."""
-    deadline = time.monotonic() + timeout_s
-    while find(name, paths) is not None:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL_S)
-    return True
+    pid = find(name, paths)
+    return pid is None or _wait_ended(pid, timeout_s)
 
 
 def kill(name: str, paths: Paths) -> None:
@@ -54,4 +50,27 @@ def kill(name: str, paths: Paths) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-    wait_gone(name, paths, timeout_s=30)
+    _wait_ended(pid, timeout_s=60)
+
+
+def _wait_ended(pid: int, timeout_s: float) -> bool:
+    """Wait until a process has let go of its files.
+
+    On its way out it loses its command line first, then gigabytes of memory, and the locks of its disks last.
+    """
+    deadline = time.monotonic() + timeout_s
+    while _holds_files(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def _holds_files(pid: int) -> bool:
+    """False once no thread of a process is left but its zombie."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return len(threads) > 1 or state not in ("Z", "X")

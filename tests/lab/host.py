@@ -159,14 +159,16 @@ class Host:
 
     @contextmanager
     def memory_taken(self, node: int) -> Iterator[None]:
-        """Somebody else holds nearly all memory of a node, as 1 GiB pages."""
-        path = f"/sys/devices/system/node/node{node}/hugepages/hugepages-1048576kB/nr_hugepages"
-        before = self.read(path)
-        self.run(f"sync; echo 3 > /proc/sys/vm/drop_caches; echo 1 > /proc/sys/vm/compact_memory; echo 64 > {path}")
+        """Somebody else holds the memory of a node, but for 600 MiB."""
+        hog = "/run/nfvcap-hog"
+        bound = f"mkdir -p {hog} && mount -t tmpfs -o size=100%,mpol=bind:{node} none {hog}"
+        free = f"awk '/MemFree/ {{print int($4 / 1024)}}' /sys/devices/system/node/node{node}/meminfo"
+        fill = f"echo 3 > /proc/sys/vm/drop_caches; head -c $(($({free}) - 600))M /dev/zero > {hog}/taken"
+        self.run(f"sync; {bound}; {fill}", timeout_s=300)
         try:
             yield
         finally:
-            self.write(path, before)
+            self.run(f"umount {hog}; rmdir {hog}")
 
     @contextmanager
     def guest_holding(self, vf: str) -> Iterator[str]:

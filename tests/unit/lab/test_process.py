@@ -57,3 +57,11 @@ def test_kill_ends_it_and_a_zombie_counts_as_gone(machine: subprocess.Popen[byte
     process.kill("x", paths)
     assert process.find("x", paths) is None
     assert machine.wait(timeout=10) != 0
+
+
+def test_a_process_without_command_line_that_still_has_files_is_not_gone(paths: Paths) -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    assert not process._wait_ended(child.pid, timeout_s=0.3)
+    child.kill()
+    assert process._wait_ended(child.pid, timeout_s=10)
+    child.wait()
