@@ -69,7 +69,7 @@ def _wait_ended(pid: int, timeout_s: float) -> bool:
 def _holds_files(pid: int) -> bool:
     """False once no thread of a process is left but its zombie."""
     try:
-        threads = os.listdir(f"/proc/{pid}/task")
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
     except (OSError, IndexError):
         return False

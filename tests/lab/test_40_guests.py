@@ -87,7 +87,7 @@ def test_memory_and_processors_are_where_the_plan_has_them(guests: None, host: H
     ).splitlines()
     pairs = [line.rsplit(":", 1) for line in threads]
     assert {name: cpus for name, cpus in pairs if name.startswith("CPU ")} == {"CPU 0/KVM": CPU}
-    # A thread that ended between the two looks at it has no list; KVM's own kernel thread, which does nothing unless the
+    # A thread that ended between the two looks at it has no list; KVM's own kernel thread, idle unless the
     # processor has the iTLB multihit bug, inherits that of the processor that made it.
     pairs = [pair for pair in pairs if not pair[0].startswith("kvm-")]
     assert {cpus for name, cpus in pairs if not name.startswith("CPU ") and cpus} == {EMULATOR}
