@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Numbered packets from the lab's wire into files in a nested guest, recounted there.
+
+Takes over: provisioned, without guests. Leaves: the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nfvcap.model.measurement import Measurement
+from nfvcap.model.result import HostResult, Result
+from tests.lab.conftest import HOST, LAB_NAME, Controller
+from tests.lab.host import Host
+from tests.lab.test_50_attach import Guest
+
+# Until it has been seen through on a quiet machine.
+pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(3600)]
+
+GUEST = "vm3"
+SOURCE = f"lab:{LAB_NAME}"
+HELD_PPS = 100
+
+
+@pytest.fixture(scope="module")
+def vm3(lab: Any, nfvcap: Controller, host: Host) -> Iterator[Guest]:
+    """The capture guest with one VF, on a provisioned host."""
+    nfvcap("provision", HOST, "--yes", "--reboot", "auto", timeout_s=900)
+    nfvcap("guest", "create", GUEST, "--start", "--wait", "300", timeout_s=900)
+    try:
+        nfvcap("attach-vf", GUEST, "--timeout", "180", timeout_s=900)
+        yield Guest(host, GUEST)
+    finally:
+        host.run(f"virsh -q destroy {GUEST} || true", timeout_s=240)
+        nfvcap("detach-vf", GUEST, expect=(0, 2, 4), timeout_s=900)
+        nfvcap("guest", "destroy", GUEST, "--yes", timeout_s=900)
+
+
+def verify(nfvcap: Controller, *words: str, expect: tuple[int, ...]) -> tuple[HostResult, Measurement]:
+    began = time.monotonic()
+    out = nfvcap("verify", HOST, "--guest", GUEST, "--from", SOURCE, "--format", "json", "--no-keep", *words,
+                 expect=expect, timeout_s=3000)  # fmt: skip
+    (found,) = Result.from_json(out).hosts
+    (m,) = found.measurements
+    print(f"\n{m.name} {' '.join(words)}: {time.monotonic() - began:.0f} s, {len(m.trials)} trials")
+    for trial in m.trials:
+        rows = {term.key: term.packets for term in trial.waterfall.terms if term.packets}
+        print(
+            f"  {trial.phase:<11} {trial.intended_pps:>6} pps, {trial.lost} of {trial.sent} lost {rows}, {trial.reason}"
+        )
+    return found, m
+
+
+def test_a_rate_that_the_emulation_holds_is_captured_whole(vm3: Guest, nfvcap: Controller, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    host, m = verify(nfvcap, "--rate", f"{HELD_PPS}pps", "--html", str(page), expect=(0,))
+    assert (m.attachment, m.engine, m.pf_driver, m.label) == ("virtual function", "kernel", "kernel", "functional")
+    assert all(trial.lost == 0 and trial.waterfall.residual == 0 for trial in m.trials)
+    assert m.trials[0].phase == "path proof" and m.trials[0].recounted == 100
+    assert "igbvf" in host.environment[f"guest {GUEST}"] and GUEST in page.read_text()
+    assert vm3.run("pidof nfvcap-agent; ls -d /tmp/nfvcap-verify-* /dev/shm/nfvcap-verify-* 2>/dev/null").split() == []
+
+
+def test_quick_finds_a_rate_and_says_where_packets_are_lost_above_it(vm3: Guest, nfvcap: Controller) -> None:
+    _, m = verify(nfvcap, "--profile", "quick", expect=(0, 4, 5))
+    assert m.trials[0].lost == 0 and not m.partial.startswith("interrupted")
+    load = [trial for trial in m.trials if trial.phase == "search"]
+    assert load and all(trial.waterfall.residual == 0 for trial in load)
+    assert any(trial.lost == 0 for trial in load), "no rate is held"
+    for trial in load:
+        assert trial.lost == sum(term.packets or 0 for term in trial.waterfall.terms)
+    assert any(trial.lost for trial in load), "nothing is lost at the source's fastest"
+    assert m.goals[0].lower_pps is not None and m.goals[0].lower_pps >= 20
+
+
+def test_dpdk_in_the_guest_captures_as_well(vm3: Guest, nfvcap: Controller) -> None:
+    (vf,) = nfvcap.json("guest", "list", HOST)["hosts"][HOST][0]["vfs"]
+    place = vf["guest_address"]
+    vm3.run(
+        f"cd /sys/bus/pci/devices/{place} && echo vfio-pci > driver_override && echo {place} > driver/unbind;"
+        f" echo {place} > /sys/bus/pci/drivers_probe; basename $(readlink driver)"
+    )
+    _, m = verify(nfvcap, "--rate", f"{HELD_PPS}pps", "--engine", "dpdk", expect=(0,))
+    assert m.engine == "DPDK" and all(trial.lost == 0 for trial in m.trials)
