@@ -23,6 +23,7 @@ from nfvcap.model.result import Check, HostResult, Result
 from nfvcap.planner.query import FACTS_QUERY
 from nfvcap.verify.packets.engines.guestroom import around_host
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
+from nfvcap.verify.packets.profiles import for_emulation
 from nfvcap.verify.packets.run import INTERRUPTED, Run, Wish, now
 from nfvcap.verify.packets.sources.named import Origin, origin
 
@@ -49,6 +50,8 @@ def measure(fleet: Fleet, names: tuple[str, ...], options: PacketOptions, fmt: s
             "NFV-PKT-211", "the wire of a lab server replays no files", f"asked for was {wish.traffic.file}",
             "--from agent:PORT, or frames of given sizes",
         )  # fmt: skip
+    if source.kind == "lab":
+        wish = replace(wish, profile=for_emulation(wish.profile))
     wish = wish if options.budget else replace(wish, budget_s=wish.budget_s * _BUDGET_FACTOR)
     judged = _state(fleet)
     if judged.hosts[0].blocked is not None:
@@ -139,7 +142,7 @@ class _Guest:
             say(f"{name}: a way in, and the agent there …")
             door = stack.enter_context(way_to_guest(name, self.host, self.fleet.loaded))
             agent = deploy(door, locate())
-            place = Place(door, agent, directory_for(door, options.directory), _small(options.capture_options))
+            place = Place(door, agent, directory_for(door, options.directory), self._options_there())
             path = stack.enter_context(
                 guest_path(name, vfs, place, source, wish.profile, engine=options.engine, label=self.source.label,
                            host=way_to_host(self.host, self.fleet.loaded)[0])
@@ -159,7 +162,9 @@ class _Guest:
             )  # fmt: skip
         return found
 
-
-def _small(options: tuple[str, ...]) -> tuple[str, ...]:
-    """A guest may be small: a buffer for two seconds at 100 000 frames of 64 bytes, unless told otherwise."""
-    return options if "--burst-buffer" in options else ("--burst-buffer", "16M", *options)
+    def _options_there(self) -> tuple[str, ...]:
+        """Options for the capture, unless told otherwise: a guest may be small, and an emulated one has no time for
+        polls that bring nothing."""
+        wanted = self.options.capture_options
+        usual = {"--burst-buffer": "16M"} | ({"--idle-sleep": "1ms"} if self.source.kind == "lab" else {})
+        return (*wanted, *(word for key, value in usual.items() if key not in wanted for word in (key, value)))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -35,6 +35,15 @@ class Profile:
     retries: int  # of a trial that was spoilt by its source
     budget_s: float
     deviations: tuple[str, ...] = ()
+
+
+def for_emulation(profile: Profile) -> Profile:
+    """The same with trials long enough for an emulated machine: it stands still now and then, and rates are low."""
+    if profile.name != "quick":
+        return profile
+    goals = tuple(replace(goal, initial_trial_s=2.0, final_trial_s=4.0, duration_sum_s=4.0) for goal in profile.goals)
+    deviations = tuple(text.replace("trials of 1 s", "trials of 4 s") for text in profile.deviations)
+    return replace(profile, goals=goals, trial_s=4.0, warm_up_s=1.0, deviations=deviations)
 
 
 def _goals(ratios: tuple[float, ...], **rest: float) -> tuple[GoalSpec, ...]:

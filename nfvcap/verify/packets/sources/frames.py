@@ -19,7 +19,8 @@ from nfvcap.verify.packets.path import Order, Sent
 
 _CALIBRATION_S = 0.5
 _NOBODY = Layout(dst_mac=b"\x02\x00\x00\x6e\x66\x00")
-_BEHIND_S = 0.05  # who is later than this does not make up for it: the schedule slips
+BEHIND_S = 0.05
+"""Who is later than this does not make up for it: the schedule slips."""
 
 
 class FrameSource:
@@ -31,20 +32,23 @@ class FrameSource:
         layouts: MAC addresses and tags; with several of them flow k gets the k-th one. A tag comes on top of the size,
             as the port of a VF with a VLAN takes it off again.
         omit_every: leave out each so manieth frame, to test whoever counts.
+        behind_s: a delay up to this long is made up for in a burst.
     """
 
     limits_known = True
 
     def __init__(
-        self, send: Callable[[bytes], bool], name: str, layouts: Sequence[Layout] = (), omit_every: int = 0
-    ) -> None:
+        self, send: Callable[[bytes], bool], name: str, layouts: Sequence[Layout] = (), omit_every: int = 0,
+        behind_s: float = BEHIND_S,
+    ) -> None:  # fmt: skip
         self.name = name
         self._send, self._layouts, self._omit_every = send, tuple(layouts) or (Layout(),), omit_every
+        self._behind_s = behind_s
 
     @contextmanager
     def sending(self, order: Order) -> Iterator[_Emission]:
         """See :class:`nfvcap.verify.packets.path.Source`."""
-        emission = _Emission(self._send, self._layouts, order, self._omit_every)
+        emission = _Emission(self._send, self._layouts, order, self._omit_every, self._behind_s)
         emission.start()
         try:
             yield emission
@@ -63,10 +67,12 @@ class FrameSource:
 
 class _Emission(threading.Thread):
     def __init__(
-        self, send: Callable[[bytes], bool], layouts: tuple[Layout, ...], order: Order, omit_every: int
-    ) -> None:
+        self, send: Callable[[bytes], bool], layouts: tuple[Layout, ...], order: Order, omit_every: int,
+        behind_s: float,
+    ) -> None:  # fmt: skip
         super().__init__(name="frame source", daemon=True)
         self._to, self._layouts, self._order, self._omit_every = send, layouts, order, omit_every
+        self._behind_s = behind_s
         self._stop_asked = threading.Event()
         self._numbered = self._refused = self._omitted = self._slipped_ns = 0
         self._first_ns = self._last_ns = 0
@@ -103,7 +109,7 @@ class _Emission(threading.Thread):
             late = time.monotonic() - due
             if late < 0:
                 time.sleep(-late)
-            elif late > _BEHIND_S:
+            elif late > self._behind_s:
                 due += late
                 self._slipped_ns += int(late * 1e9)
             due += gap_s
