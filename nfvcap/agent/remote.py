@@ -17,15 +17,23 @@ from nfvcap.door.door import Door, must, shell
 from nfvcap.errors import ExitCode, NfvcapError
 from nfvcap.run import pasteable, tail
 
+# $1 is what takes the capture out of the session that starts it: `setsid`, or a unit of systemd, which also keeps it
+# apart from the service that the guest's agent is. What an earlier capture in the same directory wrote stays there.
 _START = """
 umask 077
-d=$1; shift
-mkdir "$d" || exit 1
-setsid=$(command -v setsid)
-$setsid sh -c 'd=$1; shift
+away=$1 d=$2; shift 2
+mkdir -p "$d" && cd "$d" && rm -f pid ready status report.json messages metrics || exit 1
+case $away in
+  unit) if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
+      away="systemd-run --quiet --collect --property=LimitMEMLOCK=infinity --property=KillMode=mixed"
+    else away=$(command -v setsid); fi ;;
+  *) away=$(command -v setsid) ;;
+esac
+$away sh -c 'd=$1; shift
   sh -c '"'"'echo $$ >"$1/pid"; shift; exec "$@"'"'"' sh "$d" "$@" >"$d/report.json" 2>"$d/messages"
   echo $? >"$d/status"' sh "$d" "$@" >/dev/null 2>&1 </dev/null &
 """
+_ALIVE = '[ ! -s "$1/status" ] && grep -q nfvcap-agent "/proc/$(cat "$1/pid")/cmdline" 2>/dev/null'
 # Looks for itself, so that waiting costs one round trip.
 _READY = """
 d=$1; n=$2
@@ -65,15 +73,19 @@ class RemoteCapture:
     def __init__(self, door: Door, program: str, directory: str) -> None:
         self._door, self._program, self.directory = door, program, directory
 
-    def start(self, options: CaptureOptions, *, ready_s: float = 60) -> None:
+    def start(self, options: CaptureOptions, *, ready_s: float = 60, lasting: bool = False) -> None:
         """Start it and wait until packets would be stored; ``ready_file`` is filled in.
+
+        Args:
+            lasting: it shall outlive whatever starts it, as a unit of systemd where there is one.
 
         Raises:
             NfvcapError: NFV-AGENT-003 it ended early, NFV-AGENT-005 it did not become ready; the door's own.
         """
         given = dataclasses.replace(options, ready_file=f"{self.directory}/ready", json_file=None)
         argv = [self._program, *given.argv()]
-        must(shell(self._door, _START, self.directory, *argv), self._door)
+        away = "unit" if lasting else "session"
+        must(shell(self._door, _START, away, self.directory, *argv), self._door)
         done = shell(self._door, _READY, self.directory, str(round(ready_s * 10)), timeout_s=ready_s + 10)
         if done.ok:
             return
@@ -95,7 +107,7 @@ class RemoteCapture:
 
     def alive(self) -> bool:
         """Is it going on?"""
-        return shell(self._door, '[ -e "$1/pid" ] && [ ! -s "$1/status" ]', self.directory).ok
+        return shell(self._door, _ALIVE, self.directory).ok
 
     def stop(self) -> CaptureReport:
         """End it with whole files and return its report; of one that has ended, the report.

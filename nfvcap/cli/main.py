@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "detach-vf": ("detach_vf", "Take a VF from a guest and make it what it was."),
     "deprovision": ("deprovision", "Bring hosts back to their recorded original state, and nothing else."),
     "mirror": ("mirror", "Copies of guests' frames for a monitor: add, remove, list, test, isolation."),
+    "capture": ("capture", "Capture in a guest or on a host: start, stop, status, pull the files."),
     "doctor": (
         "doctor",
         "Is this controller, or a host, fit for the job? What was found, wanted, and the fix.",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import nfvcap.agent.deploy
+import nfvcap.cli.capture as everyday
 import nfvcap.cli.verify_guest as verb
 import nfvcap.door.find
 from nfvcap.cli.main import main
@@ -66,6 +67,7 @@ def patch(namespace: str, directory: Path, interface: str) -> None:
         (nfvcap.door.find, "way_to_host", lambda *_: (CommandDoor("host1"), "python3")),
         (nfvcap.agent.deploy, "deploy", lambda door, source: deploy(door, source, program)),
         (named, "Lab", NoLab),
+        (everyday, "_ports_of", lambda guest, target, host: (f"af_packet:{interface}",)),
     ]
     for module, name, value in replaced:
         assert hasattr(module, name)
