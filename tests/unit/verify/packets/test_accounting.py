@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nfvcap.errors import UsageError
@@ -19,6 +19,7 @@ from nfvcap.verify.packets.verdict import loss_upper_95
 counts = st.integers(0, 10**9)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(counts, min_size=12, max_size=12), counts)
 def test_every_packet_is_in_exactly_one_row(losses: list[int], there: int) -> None:
     omitted, refused, errors, pf, missed, nic, mbuf, filtered, buffer, full, write, corrupt = losses
@@ -54,7 +55,7 @@ def test_zero_of_n_lost_supports_three_over_n() -> None:
     assert loss_upper_95(5, 5) == loss_upper_95(0, 0) == 1.0
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 10**10), st.data())
 def test_the_bound_is_above_what_was_seen(sent: int, data: st.DataObject) -> None:
     lost = data.draw(st.integers(0, min(sent, 5000)))

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nfvcap.errors import UsageError
@@ -70,7 +70,7 @@ def test_counters_of_the_host_become_rows() -> None:
     assert counted(["0", "0"], [0]) == {"pf_crc": 0, "pf_missed": 0}
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(*[st.integers(0, 10**6)] * 7)
 def test_rows_around_an_interface_take_what_is_missing_and_no_more(
     before: int, crc: int, inside: int, socket: int, there: int, strangers: int, strangers_lost: int
