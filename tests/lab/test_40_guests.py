@@ -18,6 +18,7 @@ import pytest
 from nfvcap.guest.seed import medium
 from nfvcap.model.plan import GuestBoot, GuestMachine
 from tests.lab.conftest import HOST, Controller
+from tests.lab.guest import Guest
 from tests.lab.host import Host
 
 # Long runs until they have been seen through on a quiet machine.
@@ -47,18 +48,6 @@ print(json.dumps(took))
 """
 
 
-def agent(host: Host, command: str, **arguments: Any) -> Any:
-    """Ask the guest through virsh, not through our own code."""
-    words = json.dumps({"execute": command, "arguments": arguments} if arguments else {"execute": command})
-    return json.loads(host.run(f"virsh -q qemu-agent-command {GUEST} {shlex.quote(words)}"))["return"]
-
-
-def inside(host: Host, path: str) -> str:
-    """Content of a small file in the guest."""
-    handle = agent(host, "guest-file-open", path=path, mode="r")
-    return base64.b64decode(agent(host, "guest-file-read", handle=handle, count=65536)["buf-b64"]).decode()
-
-
 @pytest.fixture(scope="module")
 def guests(lab: Any, nfvcap: Controller) -> Iterator[None]:
     nfvcap("provision", HOST, "--yes", "--reboot", "auto")
@@ -74,7 +63,7 @@ def test_a_dry_run_makes_no_guest(guests: None, nfvcap: Controller, host: Host) 
 def test_a_guest_is_made_from_the_plan_and_answers(guests: None, nfvcap: Controller, host: Host) -> None:
     said = nfvcap("guest", "create", GUEST, "--start", "--wait", "180")
     assert "changed guest:vm1: defined" in said and "off → running" in said
-    assert agent(host, "guest-ping") == {}
+    assert Guest(host, GUEST).agent("guest-ping") == {}
     assert "nothing to change" in nfvcap("guest", "create", GUEST)
 
 
@@ -94,10 +83,10 @@ def test_memory_and_processors_are_where_the_plan_has_them(guests: None, host: H
 
 
 def test_the_guest_has_huge_pages_and_an_iommu_of_its_own(guests: None, host: Host) -> None:
-    assert re.search(r"HugePages_Total:\s+48\b", inside(host, "/proc/meminfo"))
-    assert "intel_iommu=on" in inside(host, "/proc/cmdline")
-    # A group exists only where an IOMMU translates.
-    assert agent(host, "guest-file-open", path="/sys/kernel/iommu_groups/0/type", mode="r") > 0
+    guest = Guest(host, GUEST)
+    assert re.search(r"HugePages_Total:\s+48\b", guest.run("cat /proc/meminfo"))
+    assert "intel_iommu=on" in guest.run("cat /proc/cmdline")
+    assert guest.run("cat /sys/kernel/iommu_groups/0/type").strip()  # a group exists only where an IOMMU translates
 
 
 def test_libvirt_s_own_schema_accepts_what_libvirt_made_of_it(guests: None, nfvcap: Controller, host: Host) -> None:

@@ -6,13 +6,10 @@ Takes over: provisioned. Leaves: provisioned, without guests.
 
 from __future__ import annotations
 
-import base64
 import json
-import shlex
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ import pytest
 from nfvcap.lab.frames import send_numbered
 from nfvcap.lab.topology import PORTS
 from tests.lab.conftest import HOST, Controller, ProvisionedLab
+from tests.lab.guest import Guest
 from tests.lab.host import Host
 
 pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(1800)]
@@ -66,39 +64,8 @@ sys.exit(1)
 """
 
 
-@dataclass(frozen=True)
-class Guest:
-    """A running guest, looked into through its agent by virsh."""
-
-    host: Host
-    name: str
-
-    def agent(self, command: str, **arguments: Any) -> Any:
-        words = json.dumps({"execute": command, **({"arguments": arguments} if arguments else {})})
-        answer = self.host.run(f"virsh -q qemu-agent-command {self.name} {shlex.quote(words)}")
-        return json.loads(answer)["return"]
-
-    def run(self, line: str, timeout_s: float = 60) -> str:
-        """A shell line in the guest, to its end."""
-        pid = self.agent("guest-exec", path="sh", arg=["-c", line], **{"capture-output": True})["pid"]
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            state = self.agent("guest-exec-status", pid=pid)
-            if state["exited"]:
-                return base64.b64decode(state.get("out-data", "")).decode()
-            time.sleep(0.5)
-        raise AssertionError(f"{line!r} did not end in the guest")
-
-    def wait(self, timeout_s: float = 240) -> None:
-        """Until the agent answers."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            if self.host.run(
-                f'virsh -q qemu-agent-command {self.name} \'{{"execute":"guest-ping"}}\' 2>&1 || true'
-            ).startswith("{"):
-                return
-            time.sleep(2)
-        raise AssertionError("the guest did not come up")
+class Vm(Guest):
+    """A guest with everything on its host that an attachment could change."""
 
     def state(self) -> dict[str, Any]:
         done = self.host.lab.ssh(["python3", "-", PF, self.name], stdin=_STATE, timeout_s=120)
@@ -107,13 +74,13 @@ class Guest:
 
 
 @pytest.fixture(scope="module")
-def vm1(lab: Any, nfvcap: Controller, host: Host) -> Iterator[Guest]:
+def vm1(lab: Any, nfvcap: Controller, host: Host) -> Iterator[Vm]:
     """The lab's own guest, running, on a provisioned host."""
     nfvcap("provision", HOST, "--yes", "--reboot", "auto", timeout_s=900)
     xml = nfvcap("guest", "xml", GUEST)
     lab.ssh(["virsh", "-q", "define", "/dev/stdin"], stdin=xml, timeout_s=120)
     host.run(f"virsh -q start {GUEST}", timeout_s=240)
-    guest = Guest(host, GUEST)
+    guest = Vm(host, GUEST)
     try:
         guest.wait()
         yield guest
@@ -121,7 +88,7 @@ def vm1(lab: Any, nfvcap: Controller, host: Host) -> Iterator[Guest]:
         host.run(f"virsh -q destroy {GUEST}; virsh -q undefine {GUEST} --nvram || true", timeout_s=240)
 
 
-def test_attach_to_a_running_guest_and_detach(lab: Any, vm1: Guest, nfvcap: Controller, host: Host) -> None:
+def test_attach_to_a_running_guest_and_detach(lab: Any, vm1: Vm, nfvcap: Controller, host: Host) -> None:
     before = vm1.state()
     attached = nfvcap.json("attach-vf", GUEST, "--vf", VF, "--timeout", "120")
     index, address, mac = attached["index"], attached["address"], attached["mac"]
@@ -157,7 +124,7 @@ def test_attach_to_a_running_guest_and_detach(lab: Any, vm1: Guest, nfvcap: Cont
     assert interface not in vm1.run("ls /sys/class/net")
 
 
-def test_bad_input_changes_nothing(vm1: Guest, nfvcap: Controller) -> None:
+def test_bad_input_changes_nothing(vm1: Vm, nfvcap: Controller) -> None:
     nfvcap("attach-vf", GUEST, "--vf", VF, "--vlan", "100", "--config")
     before = vm1.state()
     for words, code, exit_code in (
@@ -173,7 +140,7 @@ def test_bad_input_changes_nothing(vm1: Guest, nfvcap: Controller) -> None:
     nfvcap("detach-vf", GUEST)
 
 
-def test_guest_that_does_not_answer_keeps_its_vf(vm1: Guest, nfvcap: Controller, host: Host) -> None:
+def test_guest_that_does_not_answer_keeps_its_vf(vm1: Vm, nfvcap: Controller, host: Host) -> None:
     before = vm1.state()
     nfvcap("attach-vf", GUEST, "--vf", VF, "--timeout", "120")
     attached = vm1.state()
@@ -189,7 +156,7 @@ def test_guest_that_does_not_answer_keeps_its_vf(vm1: Guest, nfvcap: Controller,
 
 
 @pytest.mark.parametrize("step", ["vf", "live"])
-def test_killed_on_the_host_and_undone_by_the_next_command(vm1: Guest, nfvcap: Controller, lab: Any, step: str) -> None:
+def test_killed_on_the_host_and_undone_by_the_next_command(vm1: Vm, nfvcap: Controller, lab: Any, step: str) -> None:
     before = vm1.state()
     killed: list[int] = []
     killer = threading.Thread(
@@ -208,7 +175,7 @@ def test_killed_on_the_host_and_undone_by_the_next_command(vm1: Guest, nfvcap: C
     assert vm1.state() == before
 
 
-def test_attachment_outlives_a_reboot_of_the_host(vm1: Guest, nfvcap: Controller, host: Host) -> None:
+def test_attachment_outlives_a_reboot_of_the_host(vm1: Vm, nfvcap: Controller, host: Host) -> None:
     attached = nfvcap.json("attach-vf", GUEST, "--vf", VF, "--vlan", "100", "--trust", "--timeout", "120")
     before = vm1.state()
     host.reboot()
@@ -235,7 +202,7 @@ _LOOP = """
 
 @pytest.mark.timeout(2 * CYCLES * 60)
 def test_fifty_cycles_leave_nothing_behind(
-    vm1: Guest, nfvcap: Controller, host: Host, provisioned_lab: ProvisionedLab, tmp_path: Path
+    vm1: Vm, nfvcap: Controller, host: Host, provisioned_lab: ProvisionedLab, tmp_path: Path
 ) -> None:
     """One playbook attaches and detaches again and again; everything that could leak is counted before and after."""
     handles = "ls /proc/$(pidof libvirtd)/fd | wc -l; ls /proc/$(pidof qemu-system-x86_64)/fd | wc -l; ls /dev/vfio"

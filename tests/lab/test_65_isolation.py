@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A monitor comes, watches, is rebooted, hangs, and goes: two guests with traffic of their own must not notice.
+
+Both get numbered frames from the wire the whole time. What they got is compared frame by frame with what was sent, and
+so is what the monitor got of its watched guest. Takes over: provisioned. Leaves: provisioned, without guests.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nfvcap.agent.frame import Verdict, judge
+from tests.lab.conftest import HOST, LAB_NAME, Controller
+from tests.lab.guest import Guest
+from tests.lab.host import Host
+
+# Long runs until they have been seen through on a quiet machine.
+pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(5400)]
+
+WATCHED, BYSTANDER, MONITOR = "vm1", "vm2", "vm3"
+RATE_PPS = 25
+HANGS_S = 30
+
+
+class Traffic:
+    """``nfvcap mirror isolation`` in the background: from the moment it sends until :meth:`end`."""
+
+    def __init__(self, nfvcap: Controller, said: Path, *guests: str) -> None:
+        self._argv = nfvcap.argv(
+            "mirror", "isolation", *guests, "--from", f"lab:{LAB_NAME}", "--rate", str(RATE_PPS), "--for", "3h",
+            "--format", "json",
+        )  # fmt: skip
+        self._top, self._said = nfvcap.top, said
+
+    def __enter__(self) -> Traffic:
+        with self._said.open("w") as said:
+            self._process = subprocess.Popen(
+                self._argv, cwd=self._top, stdout=subprocess.PIPE, stderr=said, text=True, start_new_session=True
+            )
+        deadline = time.monotonic() + 300
+        while "sending, " not in self._said.read_text():
+            assert self._process.poll() is None and time.monotonic() < deadline, self._said.read_text()
+            time.sleep(0.5)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def end(self) -> dict[str, Any]:
+        """As Ctrl-C does: no frames any more, then both are counted."""
+        assert self._process.poll() is None, self._said.read_text()
+        self._process.send_signal(signal.SIGINT)
+        out, _ = self._process.communicate(timeout=900)
+        assert self._process.returncode in (0, 4, 5), self._said.read_text()
+        found: dict[str, Any] = json.loads(out)
+        print(f"\nisolation: lost {found['lost']}, duplicated {found['duplicated']} of {found['sent']} frames in "
+              f"{found['duration_s']:.0f} s: {found['guests']}")  # fmt: skip
+        return found
+
+
+@dataclass
+class Eye:
+    """What reaches the monitor."""
+
+    monitor: Guest
+    interface: str
+    mac: str
+
+    def sees_everything(self, for_s: float = 20) -> None:
+        """For some time: each frame to the watched guest once, in order, none left out."""
+        numbers = self._numbers(for_s)
+        assert len(numbers) > RATE_PPS * for_s / 2, f"{len(numbers)} copies in {for_s} s"
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+    def sees_nothing(self, for_s: float = 5) -> None:
+        assert self._numbers(for_s) == []
+
+    def _numbers(self, for_s: float) -> list[int]:
+        dump = f"tcpdump -Z root -n -U -i {self.interface} -s 128 -w /tmp/eye.pcap udp port 51966"
+        self.monitor.run(f"ip link set {self.interface} up; nohup {dump} >/dev/null 2>&1 & echo $! >/tmp/eye.pid")
+        time.sleep(for_s)
+        self.monitor.run("kill $(cat /tmp/eye.pid); sleep 2")
+        return [number for mac, number in _frames(self.monitor.read("/tmp/eye.pcap")) if mac == self.mac]
+
+
+def _frames(pcap: bytes) -> Iterator[tuple[str, int]]:
+    """Where each good numbered frame goes, and its number."""
+    at = 24
+    while at + 16 <= len(pcap):
+        kept, size = struct.unpack_from("<II", pcap, at + 8)
+        data = pcap[at + 16 : at + 16 + kept]
+        at += 16 + kept
+        verdict, found = judge(data, size)
+        if verdict is Verdict.GOOD and found is not None:
+            yield data[:6].hex(":"), found.seq
+
+
+@pytest.fixture(scope="module")
+def macs(lab: Any, nfvcap: Controller, host: Host) -> Iterator[dict[str, str]]:
+    """The two guests with a VF each; address by guest."""
+    nfvcap("provision", HOST, "--yes", "--reboot", "auto", timeout_s=900)
+    found = {}
+    try:
+        for name in (WATCHED, BYSTANDER):
+            nfvcap("guest", "create", name, "--start", "--wait", "600", timeout_s=1200)
+            found[name] = nfvcap.json("attach-vf", name, "--timeout", "180")["mac"]
+        yield found
+    finally:
+        for name in (MONITOR, BYSTANDER, WATCHED):
+            nfvcap.failing("detach-vf", name, "--force", "--yes", expect=(0, 2))  # 2: it has none
+            nfvcap("guest", "destroy", name, "--yes")
+
+
+@pytest.fixture
+def vm3(macs: dict[str, str], nfvcap: Controller, host: Host) -> Iterator[Guest]:
+    """The monitor's guest, of which nothing is left afterwards."""
+    yield Guest(host, MONITOR)
+    nfvcap.failing("detach-vf", MONITOR, "--force", "--yes", expect=(0, 2))
+    nfvcap("guest", "destroy", MONITOR, "--yes")
+
+
+def untouched(found: dict[str, Any], *names: str) -> None:
+    assert [guest["guest"] for guest in found["guests"]] == list(names)
+    assert all(guest["sent"] > RATE_PPS * found["duration_s"] / 2 for guest in found["guests"]), found
+    assert (found["lost"], found["duplicated"]) == (0, 0), found
+
+
+def come(nfvcap: Controller, macs: dict[str, str], vm3: Guest) -> Eye:
+    """The monitor is made, started, attached with --mirror."""
+    nfvcap("guest", "create", MONITOR, "--start", "--wait", "600", timeout_s=1200)
+    attached = nfvcap.json("attach-vf", MONITOR, "--mirror", WATCHED, "--timeout", "180")
+    assert attached["mirror"]["rule"]["monitor"]["label"] == MONITOR
+    return Eye(vm3, attached["sight"]["name"], macs[WATCHED])
+
+
+def test_nobody_notices_a_monitor(
+    macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
+) -> None:
+    with Traffic(nfvcap, tmp_path / "said", WATCHED, BYSTANDER) as traffic:
+        eye = come(nfvcap, macs, vm3)
+        eye.sees_everything()
+
+        vm3.reboot()
+        eye.sees_everything()
+
+        pid = host.read(f"/run/libvirt/qemu/{MONITOR}.pid").strip()
+        host.run(f"kill -STOP {pid}")
+        try:
+            time.sleep(HANGS_S)
+        finally:
+            host.run(f"kill -CONT {pid}")
+        vm3.wait()
+        eye.sees_everything()
+
+        nfvcap("mirror", "remove", MONITOR)
+        eye.sees_nothing()
+        nfvcap("detach-vf", MONITOR, "--timeout", "180")
+        nfvcap("guest", "destroy", MONITOR, "--yes")
+        untouched(traffic.end(), WATCHED, BYSTANDER)
+    rules = nfvcap.json("mirror", "list", HOST)["hosts"][HOST]["rules"]
+    ledger = json.loads(host.read("/var/lib/nfvcap/ledger.json"))["entries"]
+    assert rules == [] and not [name for name in ledger if name.endswith(MONITOR)]
+    assert len([name for name in ledger if name.startswith("attach:")]) == 2
+
+
+def test_a_watched_guest_that_reboots_is_watched_again_and_the_other_does_not_notice(
+    macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
+) -> None:
+    with Traffic(nfvcap, tmp_path / "said", BYSTANDER) as traffic:
+        come(nfvcap, macs, vm3)
+        Guest(host, WATCHED).reboot()
+        untouched(traffic.end(), BYSTANDER)
+    found = nfvcap.json("mirror", "test", MONITOR, "--from", f"lab:{LAB_NAME}", "--count", "400", "--rate", "50")
+    assert found["sent"] == found["watched"]["distinct"] == found["monitor"]["distinct"] == 400
+    assert nfvcap.json("mirror", "list", HOST)["hosts"][HOST]["rules"][0]["lacking"] == []
