@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nfvcap.errors import ExitCode
 from nfvcap.lab.errors import LabError
+from nfvcap.lab.mirrors import mirrors
 from nfvcap.run import run
 
 RECIPE = Path(__file__).resolve().parent / "recipe"
@@ -23,17 +24,6 @@ def packages() -> list[str]:
     """Names of the packages of the recipe."""
     lines = (RECIPE / "packages.txt").read_text(encoding="utf-8").splitlines()
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-
-
-def mirrors() -> list[str]:
-    """Lines of apt's sources; ``NFVCAP_DEBIAN_MIRROR`` names another mirror of the main archive."""
-    main = os.environ.get("NFVCAP_DEBIAN_MIRROR", "http://deb.debian.org/debian")
-    security = os.environ.get("NFVCAP_DEBIAN_SECURITY_MIRROR", "http://deb.debian.org/debian-security")
-    return [
-        f"deb {main} {SUITE} main",
-        f"deb {main} {SUITE}-updates main",
-        f"deb {security} {SUITE}-security main",
-    ]
 
 
 def as_root(*words: str | Path, **variables: str) -> list[str]:
@@ -92,7 +82,7 @@ def command(tree: Path, public_key: Path, archives: Path) -> list[str]:
         f'--customize-hook=rm -f "{archives}"/*.deb && mv {cached}/*.deb "{archives}"/',
         f'--customize-hook=sh "{RECIPE}/customize.sh" "$1" "{RECIPE}" "{public_key}"',
     ]
-    return as_root(*words, SUITE, tree, *mirrors(), **_environment(tree.parent))
+    return as_root(*words, SUITE, tree, *mirrors(SUITE), **_environment(tree.parent))
 
 
 def _environment(scratch: Path) -> dict[str, str]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Captures of real networks and of broken programs, from tcpdump's own test suite.
 
-They come with Debian's source package, which is fetched once into the user's cache. (That of scapy has none; that of
-Wireshark is 47 MB.)
+They come with the distribution's source package, which is fetched once into the user's cache. (That of scapy has none;
+that of Wireshark is 47 MB.)
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from nfvcap.lab.aptsources import own_archive
 from nfvcap.paths import cache_dir
 
 SUFFIXES = {".pcap", ".pcapng"}
@@ -23,13 +24,12 @@ def _fetch(folder: Path, package: str) -> None:
     """The source package, with apt's own lists and configuration left alone."""
     lists = folder / "lists"
     (lists / "partial").mkdir(parents=True, exist_ok=True)
-    release = Path("/etc/os-release").read_text()
-    codename = next(
-        line.split("=")[1].strip('"') for line in release.splitlines() if line.startswith("VERSION_CODENAME=")
-    )
+    archive = own_archive()
+    if archive is None:
+        raise OSError("this machine's own archive of packages is not to be told from its apt sources")
     sources = folder / "sources.list"
-    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    sources.write_text(f"deb-src [signed-by={keyring}] http://deb.debian.org/debian {codename} main\n")
+    keyring = f"[signed-by={archive.signed_by}] " if archive.signed_by else ""
+    sources.write_text(f"deb-src {keyring}{archive.uri} {archive.suite} main\n")
     options = [
         "-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=/dev/null",
         "-o", f"Dir::State::Lists={lists}", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=",
