@@ -18,6 +18,7 @@ from nfvcap.attach.guests import host_of, unknown
 from nfvcap.cli.fleet import open_fleet
 from nfvcap.cli.options import F, inventory_option
 from nfvcap.cli.output import say
+from nfvcap.inventory import Inventory
 from nfvcap.model.facts import Facts
 from nfvcap.model.intent import Intent
 from nfvcap.model.plan import HostPlan
@@ -33,13 +34,18 @@ def host_options(function: F) -> F:
 
 @dataclass(frozen=True)
 class Place:
-    """A host with a guest: how to get there, what it is like, what is wanted of it, its plan (None: not known)."""
+    """A host with a guest: how to get there, what it is like, what is wanted of it, its plan (None: not known).
+
+    Args:
+        loaded: the whole inventory.
+    """
 
     host: str
     target: Target
     facts: Facts
     intent: Intent | None
     plan: HostPlan | None
+    loaded: Inventory
 
 
 def find_place(
@@ -76,7 +82,7 @@ def find_place(
     for error in plans.failures.values():
         say(f"the inventory does not fit {found}, so its plan for VFs is not known: {error.what}")
     return Place(found, replace(fleet.target, hosts=(found,)), facts, fleet.intents.get(found),
-                 plans.values.get(found))  # fmt: skip
+                 plans.values.get(found), fleet.loaded)  # fmt: skip
 
 
 def operator() -> str:

@@ -7,7 +7,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,13 +22,13 @@ from nfvcap.cli.packet_options import Duration
 from nfvcap.cli.table import columns
 from nfvcap.errors import ExitCode, worst
 from nfvcap.mirror.isolation import Isolation, Share
-from nfvcap.mirror.sender import Source, source
+from nfvcap.mirror.sender import source
 from nfvcap.mirror.stream import Sent, Stream
 from nfvcap.mirror.trial import words
 from nfvcap.mirror.watched import address, guests_on_one_port, has_vf
 
 _STEP_S = 0.1
-_LONGEST_S = 12 * 3600.0
+_LONGEST_S, _MORE_S = 12 * 3600.0, 900.0
 
 
 @click.command("isolation")
@@ -56,11 +56,13 @@ def mirror_isolation(
     spots = guests_on_one_port(guests, place.facts)
     pf = spots[0].pf
     streams = [Stream(*address(place.facts, pf, spot.index), size_bytes) for spot in spots]
-    run = _Run(source(origin, pf), streams, rate_pps, for_s, command)
+    longest_s = _LONGEST_S if command else for_s + _MORE_S
+    sender = source(origin, pf, place.loaded)
+    run = _Run(lambda stop: sender.send(streams, rate_pps, stop, longest_s), for_s, command)
     say(f"{place.host}: {rate_pps:g} frames a second to each of {', '.join(spot.label for spot in spots)}")
     sent, heard = hear(
         place.target, pf, [spot.as_place() for spot in spots], range(len(spots)), run.go,
-        longest_s=_LONGEST_S if command else for_s + 900,
+        longest_s=longest_s,
     )  # fmt: skip
     found = Isolation(tuple(Share(one.count, ear) for one, ear in zip(sent, heard, strict=True)), run.took_s)
     if fmt == "json":
@@ -76,10 +78,8 @@ def mirror_isolation(
 class _Run:
     """Sends in a thread of its own for a time, or as long as a command runs."""
 
-    def __init__(
-        self, sender: Source, streams: list[Stream], rate_pps: float, for_s: float, command: str
-    ) -> None:  # fmt: skip
-        self._sender, self._streams, self._rate_pps = sender, streams, rate_pps
+    def __init__(self, send: Callable[[threading.Event], list[Sent]], for_s: float, command: str) -> None:
+        self._send_until = send
         self._for_s, self._command = for_s, command
         self._stop, self._done = threading.Event(), threading.Event()
         self._sent: list[Sent] = []
@@ -111,7 +111,7 @@ class _Run:
 
     def _send(self) -> None:
         try:
-            self._sent = self._sender.send(self._streams, self._rate_pps, self._stop)
+            self._sent = self._send_until(self._stop)
         except BaseException as error:  # told by the thread that waits
             self._error = error
         finally:

@@ -34,7 +34,8 @@ def sending_options(function: F) -> F:
     """Where numbered frames come from, and what they are like."""
     options = [
         click.option("--from", "origin", default="lab", show_default=True, metavar="SOURCE",
-                     help="Where the frames come from: lab or lab:NAME, the wire of a lab server."),
+                     help="Where the frames come from: lab or lab:NAME, the wire of a lab server; HOST:INTERFACE, a "
+                     "host of the inventory that is cabled to the port; agent:INTERFACE, this machine."),
         click.option("--size", "size_bytes", type=click.IntRange(60, 1514), default=64, show_default=True,
                      help="Bytes of a frame, without its check sum."),
     ]  # fmt: skip
@@ -66,11 +67,11 @@ def mirror_test(
         raise known.failures[name]
     watched, pf = found["sources"][0], found["pf"]
     stream = Stream(*address(known.values[name], pf, watched["index"]), size_bytes, count)
-    sender = source(origin, pf)
+    sender, longest_s = source(origin, pf, fleet.loaded), _LONGEST_S + count / rate_pps
     say(f"{name}: {count} frames of {size_bytes} bytes to {stream.mac} ({watched['label'] or watched['kind']})")
     (sent,), heard = hear(
         target, pf, [watched, found["monitor"]], (0, 0),
-        lambda: sender.send([stream], rate_pps, threading.Event()), longest_s=_LONGEST_S + count / rate_pps,
+        lambda: sender.send([stream], rate_pps, threading.Event(), longest_s), longest_s=longest_s,
     )  # fmt: skip
     trial = Trial(sent.count, *heard)
     if fmt == "json":

@@ -48,7 +48,7 @@ class Lab(Playbooks):
     def facts(self, host: str) -> Facts:
         return hosts.typed(self.known)
 
-    def send(self, streams: Sequence[Stream], rate_pps: float, stop: threading.Event) -> list[Sent]:
+    def send(self, streams: Sequence[Stream], rate_pps: float, stop: threading.Event, longest_s: float) -> list[Sent]:
         self.streams = streams
         self.begun.set()
         if self.failure:
@@ -88,7 +88,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
     made = Lab()
     made.stand_in(monkeypatch, applying)
     for module in (mirror_try, mirror_isolation):
-        monkeypatch.setattr(module, "source", lambda words, pf: made)
+        monkeypatch.setattr(module, "source", lambda words, pf, inventory: made)
     return made
 
 
