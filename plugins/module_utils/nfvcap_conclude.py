@@ -19,6 +19,7 @@ def conclude(
     work: Callable[[Host, Outcome, bool], None],
     *,
     settles: bool = True,
+    locks: bool = True,
     wait_s: float = WAIT_S,
 ) -> None:
     """Run ``work(host, outcome, check)`` under the host's lock and end the Ansible module with its outcome.
@@ -27,6 +28,7 @@ def conclude(
         module: the AnsibleModule; its parameter ``root`` says where the host's tree is.
         name: who holds the lock, for people.
         settles: what an interrupted attach or detach has left is settled first; False: ``work`` sees to that itself.
+        locks: False for work that takes its time and touches nothing that nfvcap keeps: nobody has to wait for it.
         wait_s: how long to wait for somebody else's lock.
     """
     host, outcome = Host(module.params["root"]), Outcome()
@@ -34,6 +36,8 @@ def conclude(
         if module.check_mode:
             outcome.notes += unsettled(host) if settles else []
             work(host, outcome, True)
+        elif not locks:
+            work(host, outcome, False)
         else:
             with HostLock(host, name, wait_s):
                 if settles:

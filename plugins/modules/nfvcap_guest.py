@@ -19,6 +19,7 @@ description:
   - Defines guests through the host's own libvirt and reads back; the host's ledger says which ones are ours.
   - A guest that somebody else has made is started and stopped like ours, and never redefined or removed.
   - Devices of the host that a guest has been given outlive a new definition, and keep a guest from being removed.
+  - Whoever only stops guests does not lock the host, as a shutdown may take minutes.
 options:
   guests:
     description: What is wanted of which guest, in this order.
@@ -91,7 +92,8 @@ def main() -> None:
         finally:
             connection.close()
 
-    conclude(module, "nfvcap_guest", work)
+    # A shutdown takes as long as the guest likes, and changes nothing in the ledger: others need not wait for it.
+    conclude(module, "nfvcap_guest", work, locks=any(guest["state"] != "stopped" for guest in module.params["guests"]))
 
 
 if __name__ == "__main__":
