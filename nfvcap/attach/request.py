@@ -41,14 +41,14 @@ class Request:
 
 
 def port(name: str, facts: Facts) -> Nic:
-    """The port with this PCI address (domain 0000 may be left out) or interface name.
+    """The port with this PCI address (domain 0000 may be left out) or interface name (also an alternative one).
 
     Raises:
         UsageError: NFV-ATTACH-003.
     """
     wanted = full_address(name)
     for nic in facts.nics:
-        if wanted in (nic.address, nic.name) and nic.sriov is not None:
+        if wanted in nic.names and nic.sriov is not None:
             return nic
     able = ", ".join(f"{nic.address} ({nic.name or 'no interface'})" for nic in facts.nics if nic.sriov) or "none"
     raise UsageError(

@@ -129,6 +129,7 @@ class Sriov(Model):
 class Nic(Model):
     address: str
     name: str | None
+    altnames: tuple[str, ...] = ()  # other names of the interface, which `ip` takes as well
     mac: str | None
     driver: str | None
     driver_override: str | None
@@ -147,6 +148,11 @@ class Nic(Model):
     carries: tuple[Literal["ssh", "default-route"], ...]  # through bond, bridge, VLAN, ...
     carries_via: tuple[str, ...] = ()  # the interfaces between this NIC and the address: ("bond0", "br0")
     holder: Holder | None = None  # a process that drives this NIC itself through VFIO, or a guest that has it
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it may be called: PCI address, interface name, alternative names."""
+        return (self.address, *([self.name] if self.name else []), *self.altnames)
 
 
 class Guest(Model):

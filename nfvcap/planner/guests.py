@@ -80,7 +80,7 @@ class Placer:
         if guest.pf is None:
             return None
         for port in self.ports.values():
-            if guest.pf in (port.address, port.nic.name, port.intent.pf):
+            if guest.pf in port.nic.names:
                 return port
         # A port that was refused has been reported already; one that nobody listed has not.
         if not self.misfits.found:

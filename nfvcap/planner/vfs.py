@@ -48,8 +48,8 @@ def protected_nics(facts: Facts) -> tuple[str, ...]:
 
 
 def find_nic(name: str, facts: Facts) -> Nic | None:
-    """The NIC with this PCI address or interface name."""
-    return next((nic for nic in facts.nics if name in (nic.address, nic.name)), None)
+    """The NIC with this PCI address or interface name (also an alternative one)."""
+    return next((nic for nic in facts.nics if name in nic.names), None)
 
 
 def resolve_ports(intent: Intent, facts: Facts, misfits: Misfits) -> dict[str, Port]:
@@ -72,7 +72,7 @@ def resolve_ports(intent: Intent, facts: Facts, misfits: Misfits) -> dict[str, P
 
 def _unknown_nic(name: str, facts: Facts, misfits: Misfits) -> None:
     able = [nic for nic in facts.nics if nic.sriov and not nic.carries]
-    names = [word for nic in able for word in (nic.address, nic.name) if word]
+    names = [word for nic in able for word in nic.names]
     near = difflib.get_close_matches(name, names, n=1)
     listing = ", ".join(f"{nic.address} ({nic.name or nic.driver or 'no driver'})" for nic in able) or "none"
     misfits.add(

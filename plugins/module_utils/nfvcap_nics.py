@@ -48,6 +48,7 @@ class _Nics:
         device = self._device(address, name)
         return {
             **device,
+            "altnames": [str(other) for other in link.get("altnames", [])],
             # A bond gives its members one address; the NIC's own one identifies it.
             "mac": link.get("permaddr", link.get("address")),
             "vendor_id": _hex_id(machine, f"{folder}/vendor"),

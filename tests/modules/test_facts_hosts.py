@@ -312,6 +312,9 @@ class TestLabServer:
         assert (second.max_tx_rate_mbps, second.name) == (500, "ens1v1")
         assert [vf.trust for vf in vfs(lab, "0000:81:00.0")] == [False, False, True, False]
 
+    def test_other_names_of_an_interface(self, lab: Facts) -> None:
+        assert nic(lab, "0000:41:00.0").names == ("0000:41:00.0", "ens1", "enp65s0", "enx5254006e6610")
+
     def test_each_vf_has_an_iommu_group_of_its_own(self, lab: Facts) -> None:
         groups = [vf.iommu_group for port in ("0000:41:00.0", "0000:81:00.0") for vf in vfs(lab, port)]
         assert len(set(groups)) == 6

@@ -90,6 +90,14 @@ def test_ways_to_name_a_vf(words: str) -> None:
     assert (found.pf, found.index, found.address) == (PORT1, 3, "0000:81:10.6")
 
 
+def test_a_port_by_one_of_its_other_names() -> None:
+    facts = hosts.plain()
+    for one in facts["nics"]:
+        one["altnames"] = ["enp129s0", "enx5254006e6611"] if one["address"] == PORT1 else []
+    assert choose(facts, vf="enp129s0:vf2").index == 2
+    assert choose(facts, pf="enx5254006e6611").pf == PORT1
+
+
 def test_number_on_a_port() -> None:
     assert choose(hosts.plain(), vf="2", pf="ens0").address == hosts.vf(PORT0, 2, 0)["address"]
     assert choose(hosts.plain(), pf=PORT0).pf == PORT0

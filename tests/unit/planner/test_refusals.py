@@ -77,6 +77,10 @@ def test_the_port_that_carries_ssh_is_refused_with_the_way() -> None:
 def test_one_port_under_two_names() -> None:
     raw = {"pfs": [{"pf": PORT1, "vfs": 1}, {"pf": "enp129s0", "vfs": 1}]}
     assert refusal(raw, document(lab_spec())).code == "NFV-PLAN-012"
+    facts = document(lab_spec())
+    facts["nics"][1] |= {"altnames": ["ens1", "enx5254006e6610"]}
+    raw = {"pfs": [{"pf": PORT0, "vfs": 1}, {"pf": "ens1", "vfs": 1}]}
+    assert refusal(raw, facts).code == "NFV-PLAN-012"
 
 
 @pytest.mark.parametrize(
