@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nfvcap.errors import UsageError
+from nfvcap.mirror.request import DEVICE
 
 Rules = Sequence[Mapping[str, Any]]
 
@@ -42,6 +43,8 @@ def chosen(words: Sequence[str], known: Mapping[str, Rules]) -> dict[str, list[s
 def _means(word: str, rule: Mapping[str, Any]) -> bool:
     monitor = rule["monitor"]
     own = {rule["rule_id"], monitor["label"], monitor["guest"], monitor["interface"]} - {""}
+    if monitor["kind"] == "interface":
+        own.add(DEVICE + monitor["interface"])  # as it was named when the rule was added
     return word in own or (monitor["kind"] == "vf" and word == f"{rule['pf']}:vf{monitor['index']}")
 
 

@@ -27,6 +27,14 @@ PF = PORTS[1].address
 WATCHED, BYSTANDER, MONITOR = 0, 1, 2
 COUNT = 400
 
+_SENDER = """
+import socket, sys
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as door:
+    door.bind((sys.argv[1], 0))
+    for number in range(int(sys.argv[2])):
+        door.send(bytes.fromhex("02000000009902000000009888b5") + number.to_bytes(4, "big") + bytes(42))
+"""
+
 
 def vf(index: int) -> str:
     return f"{PF}:vf{index}"
@@ -176,6 +184,31 @@ def test_pool_bits_are_set_again_after_each_reset(mirroring: Controller, spaces:
         spaces.wait_carrier()
         assert tried(mirroring)["lost_copies"] == 0
     assert "NFVCAP_ACTION=repair" in host.run("journalctl -o verbose NFVCAP_ACTION=repair -n 1")
+
+
+def test_the_kernel_copies_what_an_interface_of_the_host_carries(
+    mirroring: Controller, spaces: Spaces, host: Host
+) -> None:
+    """A cable between two interfaces stands in for the tap of a guest on VirtIO, another one for its monitor's."""
+    mirroring("mirror", "remove", "--all")
+    host.run(
+        "for n in t m; do ip link add ${n}0 type veth peer name ${n}1 || exit 1; for i in ${n}0 ${n}1; do "
+        "sysctl -qw net.ipv6.conf.$i.disable_ipv6=1 && ip link set $i up || exit 1; done; done"
+    )
+    try:
+        assert "both, by software" in mirroring("mirror", "add", "dev:m0", "dev:t0")
+        (rule,) = rules(mirroring)["rules"]
+        assert rule["lacking"] == []
+        print("\nrecorded:", host.run("tc -s -j filter show dev t0 ingress; tc -j qdisc show dev t0"))
+        for sender in ("t1", "t0"):  # what the guest sends, what is delivered to it
+            before = int(host.read("/sys/class/net/m1/statistics/rx_packets"))
+            host.lab.ssh(["python3", "-", sender, str(COUNT)], stdin=_SENDER)
+            assert int(host.read("/sys/class/net/m1/statistics/rx_packets")) - before == COUNT
+        mirroring("mirror", "remove", "dev:m0")
+        assert "clsact" not in host.run("tc qdisc show dev t0")
+    finally:
+        mirroring("mirror", "remove", "--all")
+        host.run("ip link del t0; ip link del m0")
 
 
 def test_a_rule_ends_by_itself(mirroring: Controller, spaces: Spaces, host: Host) -> None:

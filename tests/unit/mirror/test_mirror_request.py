@@ -122,6 +122,9 @@ def test_rules_by_id_by_monitor_or_all() -> None:
     assert chosen(["vm3"], known) == {"host1": ["m1", "m2"]}
     assert chosen([f"{SECOND}:vf3", "m1"], known) == {"host1": ["m3", "m1"]}
     assert chosen([], known) == {"host1": ["m1", "m2", "m3"]}
+    tap = {"kind": "interface", "index": -1, "interface": "vnet3", "guest": "", "label": "vnet3"}
+    known["host1"][2] |= {"monitor": tap}
+    assert chosen(["dev:vnet3"], known) == chosen(["vnet3"], known) == {"host1": ["m3"]}
 
 
 @pytest.mark.parametrize(("word", "code"), [("m9", "NFV-MIRROR-003"), ("m1", "NFV-MIRROR-024")])
