@@ -89,7 +89,7 @@ class Eye:
 
     def _numbers(self, for_s: float) -> list[int]:
         dump = f"tcpdump -Z root -n -U -i {self.interface} -s 128 -w /tmp/eye.pcap udp port 51966"
-        self.monitor.run(f"ip link set {self.interface} up; nohup {dump} >/dev/null 2>&1 & echo $! >/tmp/eye.pid")
+        self.monitor.run(f"ip link set {self.interface} up; {dump} >/dev/null 2>&1 & echo $! >/tmp/eye.pid")
         time.sleep(for_s)
         self.monitor.run("kill $(cat /tmp/eye.pid); sleep 2")
         return [number for mac, number in _frames(self.monitor.read("/tmp/eye.pcap")) if mac == self.mac]
