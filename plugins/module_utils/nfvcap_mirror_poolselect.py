@@ -12,25 +12,11 @@ from collections.abc import Iterator
 from .nfvcap_bar import Bar
 from .nfvcap_failure import Failure
 from .nfvcap_host import Host
-from .nfvcap_mirror_port import Port, lockdown
-from .nfvcap_mirror_rule import (
-    ALL,
-    GUEST_NIC,
-    IN,
-    INTERFACE,
-    UPLINK,
-    VF,
-    Backend,
-    Offer,
-    Refusal,
-    Request,
-    Rule,
-    kinds_of,
-)
+from .nfvcap_mirror_port import Port
+from .nfvcap_mirror_registers import DRIVERS, POLL_S, isolation, register_refusal
+from .nfvcap_mirror_rule import ALL, IN, UPLINK, VF, Backend, Offer, Refusal, Request, Rule, kinds_of
 
 NAME = "poolselect"
-# Two register reads: a watched guest that reboots is copied again within this time.
-POLL_S = 0.2
 _VALID = 1 << 31
 _RAH_POOLS_SHIFT = 18
 _RAH_ENTRIES = {"10c9": 24, "10e6": 24, "10e7": 24, "10e8": 24, "150a": 24, "150d": 24, "1518": 24, "1526": 24,
@@ -72,31 +58,11 @@ class Addresses:
         return 0x5404 + 8 * entry if entry < 16 else 0xA204 + 8 * entry
 
 
-def register_refusal(name: str, host: Host, port: Port, request: Request) -> Refusal | None:
-    """Why registers of this card must not be touched; None when they may."""
-    if port.driver not in ("igb", "ixgbe"):
-        return Refusal(name, f"the PF's driver is {port.driver or 'none'}; the registers of igb and ixgbe are known")
-    if not request.may_registers:
-        return Refusal(
-            name, "it writes registers of the card behind its driver's back, which needs consent",
-            "say `mirror: {registers: true}` in the inventory of this host",
-        )  # fmt: skip
-    if lockdown(host) != "none":
-        return Refusal(
-            name, f"the kernel is locked down ({lockdown(host)}): registers are out of reach, and should be",
-            "a backend without registers, or boot without lockdown",
-        )  # fmt: skip
-    return None
-
-
 def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
     """What this backend would copy, or why it does not."""
-    port = Port(host, request.pf)
-    if not request.pf or kinds_of(request) & {INTERFACE, GUEST_NIC}:
-        return Refusal(NAME, "it copies between VFs of one PF only")
     if request.direction not in ("", IN):
         return Refusal(NAME, "receive addresses say who gets a frame, not who sends it", "--direction in")
-    refusal = register_refusal(NAME, host, port, request)
+    refusal = register_refusal(NAME, host, request)
     if refusal:
         return refusal
     whole = bool(kinds_of(request) & {ALL, UPLINK})
@@ -110,7 +76,7 @@ def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
                     "frames of VLANs that the monitor's own driver has not registered",
                     f"frames between a watched VF's reset and the next look at the registers ({POLL_S:g} s)"),
         effects=("one bit in each receive-address entry of the watched VFs is set behind the driver's back",),
-        isolation=f"{port.driver} switches queue drop on for every VF: a monitor that stops loses its own copies only",
+        isolation=isolation(Port(host, request.pf).driver),
     )  # fmt: skip
 
 
@@ -134,7 +100,7 @@ def add(host: Host, rule: Rule) -> None:
 def lacking(host: Host, rule: Rule) -> list[str]:
     """Entries of watched VFs that do not select the monitor."""
     port = Port(host, rule.pf)
-    if port.driver not in ("igb", "ixgbe") or rule.monitor.index not in port.vf_indices():
+    if port.driver not in DRIVERS or rule.monitor.index not in port.vf_indices():
         return [f"{rule.monitor} does not exist"]
     with Bar(host, rule.pf) as bar:
         table = Addresses(bar, port.driver, port.model)
@@ -151,7 +117,7 @@ def remove(host: Host, rule: Rule) -> None:
         Failure: NFV-MIRROR-009, -010.
     """
     port = Port(host, rule.pf)
-    if port.driver not in ("igb", "ixgbe"):
+    if port.driver not in DRIVERS:
         return  # The driver that knew these entries is gone, and they with it.
     with Bar(host, rule.pf) as bar:
         table = Addresses(bar, port.driver, port.model)

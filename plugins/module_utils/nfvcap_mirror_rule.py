@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 from .nfvcap_host import Host
 
@@ -161,6 +161,13 @@ def rule_from(document: dict[str, Any]) -> Rule:
             "sources": tuple(Place(**source) for source in document["sources"]),
         }
     )
+
+
+def between_vfs(name: str, request: Request) -> Optional[Refusal]:
+    """The refusal of a backend that copies within one card; None when that is what is asked for."""
+    if not request.pf or kinds_of(request) & {INTERFACE, GUEST_NIC}:
+        return Refusal(name, "it copies between VFs of one PF only")
+    return None
 
 
 def kinds_of(request: Request) -> set[str]:

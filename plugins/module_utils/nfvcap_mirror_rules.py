@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from .nfvcap_bar import Bar
 from .nfvcap_failure import Failure
 from .nfvcap_host import Host
-from .nfvcap_mirror_poolselect import register_refusal
 from .nfvcap_mirror_port import Port
+from .nfvcap_mirror_registers import POLL_S, isolation, register_refusal
 from .nfvcap_mirror_rule import (
     ALL,
     BOTH,
-    GUEST_NIC,
     IN,
-    INTERFACE,
     OUT,
     UPLINK,
     VF,
@@ -30,10 +28,9 @@ from .nfvcap_mirror_rule import (
     Rule,
     kinds_of,
     vf_sources,
-)  # fmt: skip
+)
 
 NAME = "rules"
-POLL_S = 0.2
 RULES = 4
 _POOL, _UPLINK, _DOWNLINK = 1, 2, 4
 _ENABLES = 0xF
@@ -62,12 +59,10 @@ LAYOUTS = {"igb": Layout(0x5D80, 0x5D90, 0x5DA0, 1), "ixgbe": Layout(0xF600, 0xF
 
 def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
     """What this backend would copy, or why it does not."""
-    port = Port(host, request.pf)
-    if not request.pf or kinds_of(request) & {INTERFACE, GUEST_NIC}:
-        return Refusal(NAME, "it copies between VFs of one PF only")
-    refusal = register_refusal(NAME, host, port, request)
+    refusal = register_refusal(NAME, host, request)
     if refusal:
         return refusal
+    driver = Port(host, request.pf).driver
     kinds = kinds_of(request)
     if kinds == {VF} and request.direction in (OUT, BOTH):
         return Refusal(
@@ -75,10 +70,10 @@ def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
             "--direction in, or watch the uplink with --direction out",
         )  # fmt: skip
     with Bar(host, request.pf) as bar:
-        index = _free(bar, LAYOUTS[port.driver], [rule for rule in others if rule.pf == request.pf])
+        index = _free(bar, LAYOUTS[driver], [rule for rule in others if rule.pf == request.pf])
     if index is None:
         return Refusal(NAME, f"all {RULES} mirror rules of the card are taken", "remove a rule: `nfvcap mirror list`")
-    return _offer(request, port.driver, index)
+    return _offer(request, driver, index)
 
 
 def _free(bar: Bar, layout: Layout, others: list[Rule]) -> int | None:
@@ -106,7 +101,7 @@ def _offer(request: Request, driver: str, index: int) -> Offer:
     return Offer(
         NAME, direction, copies=tuple(copies), leaves_out=tuple(leaves_out),
         effects=(f"rule {index} of the card's {RULES} is written behind the driver's back",),
-        isolation=f"{driver} switches queue drop on for every VF: a monitor that stops loses its own copies only",
+        isolation=isolation(driver),
         detail={
             "index": index,
             "control": request.monitor.index << _TARGET_SHIFT | enables,

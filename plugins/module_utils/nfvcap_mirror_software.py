@@ -12,27 +12,11 @@ from xml.etree import ElementTree
 from .nfvcap_host import Host
 from .nfvcap_links import Links
 from .nfvcap_mirror_port import Port
-from .nfvcap_mirror_rule import (
-    BOTH,
-    GUEST_NIC,
-    IN,
-    INTERFACE,
-    OUT,
-    VF,
-    Backend,
-    Offer,
-    Place,
-    Refusal,
-    Request,
-    Rule,
-    kinds_of,
-)  # fmt: skip
+from .nfvcap_mirror_rule import BOTH, GUEST_NIC, IN, INTERFACE, OUT, VF, Offer, Place, Refusal, Request, Rule, kinds_of
 from .nfvcap_mirror_tc import Switch
-from .nfvcap_tcfilter import Filter, drop, drop_hooks, free_prefs, hooks_to_make, put
-from .nfvcap_tcfilter import lacking as filter_lacking
+from .nfvcap_tcfilter import Filter, by_filters, free_prefs, hooks_to_make
 
 NAME = "software"
-POLL_S = 5.0
 _NET = "/sys/class/net"
 
 
@@ -134,35 +118,10 @@ def hook_of(host: Host, device: str, way: str) -> str:
     return "ingress" if (way == OUT) != is_macvtap else "egress"
 
 
-def add(host: Host, rule: Rule) -> None:
-    """Put the filters.
-
-    Raises:
-        Failure: NFV-MIRROR-011.
-    """
-    for one in _filters(host, rule):
-        put(host, one)
+def _complete(rule: Rule) -> int:
+    return len(rule.sources) * len(rule.detail["filters"])
 
 
-def lacking(host: Host, rule: Rule) -> list[str]:
-    """Filters that are not there, and guests that are not."""
-    filters = _filters(host, rule)
-    gone = len(rule.sources) * len(rule.detail["filters"]) - len(filters)
-    lost = ["a watched interface, or the monitor's, does not exist now"] if gone else []
-    return lost + [words for words in (filter_lacking(host, one) for one in filters) if words]
-
-
-def remove(host: Host, rule: Rule) -> None:
-    """Take exactly these filters away.
-
-    Raises:
-        Failure: NFV-MIRROR-009.
-    """
-    filters = _filters(host, rule)
-    for one in filters:
-        drop(host, one)
-    for device in {one.device for one in filters} & {*rule.detail["clsact"]}:
-        drop_hooks(host, device)
-
-
-BACKEND = Backend(NAME, POLL_S, probe, add, lacking, remove)
+BACKEND = by_filters(
+    NAME, probe, _filters, _complete, missing="a watched interface, or the monitor's, does not exist now"
+)

@@ -12,26 +12,10 @@ from typing import Any
 
 from .nfvcap_host import Host
 from .nfvcap_mirror_port import NO_ADDRESS, Port
-from .nfvcap_mirror_rule import (
-    ALL,
-    BOTH,
-    GUEST_NIC,
-    IN,
-    INTERFACE,
-    OUT,
-    UPLINK,
-    Backend,
-    Offer,
-    Refusal,
-    Request,
-    Rule,
-    kinds_of,
-)  # fmt: skip
-from .nfvcap_tcfilter import Filter, drop, drop_hooks, free_prefs, hooks_to_make, put, read
-from .nfvcap_tcfilter import lacking as filter_lacking
+from .nfvcap_mirror_rule import ALL, BOTH, IN, OUT, UPLINK, Offer, Refusal, Request, Rule, between_vfs, kinds_of
+from .nfvcap_tcfilter import Filter, by_filters, free_prefs, hooks_to_make, read
 
 NAME = "tc"
-POLL_S = 5.0
 DRIVERS = ("mlx5_core", "ice", "nfp")
 
 
@@ -57,9 +41,10 @@ class Switch:
 
 def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
     """What this backend would copy, or why it does not."""
+    elsewhere = between_vfs(NAME, request)
+    if elsewhere:
+        return elsewhere
     port = Port(host, request.pf)
-    if not request.pf or kinds_of(request) & {INTERFACE, GUEST_NIC}:
-        return Refusal(NAME, "it copies between VFs of one PF only")
     if port.driver not in DRIVERS:
         known = ", ".join(DRIVERS)
         why = f"the PF's driver is {port.driver or 'none'}; representors that mirror in hardware are known of {known}"
@@ -173,33 +158,8 @@ def _filters(host: Host, rule: Rule) -> list[Filter]:
     return found
 
 
-def add(host: Host, rule: Rule) -> None:
-    """Put the filters.
-
-    Raises:
-        Failure: NFV-MIRROR-011.
-    """
-    for one in _filters(host, rule):
-        put(host, one)
+def _complete(rule: Rule) -> int:
+    return len(rule.detail["filters"])
 
 
-def lacking(host: Host, rule: Rule) -> list[str]:
-    """Filters that are not there, or not in the card."""
-    filters = _filters(host, rule)
-    lost = [] if len(filters) == len(rule.detail["filters"]) else ["representors are missing"]
-    return lost + [words for words in (filter_lacking(host, one) for one in filters) if words]
-
-
-def remove(host: Host, rule: Rule) -> None:
-    """Take exactly these filters away.
-
-    Raises:
-        Failure: NFV-MIRROR-009.
-    """
-    for one in _filters(host, rule):
-        drop(host, one)
-    for device in rule.detail["clsact"]:
-        drop_hooks(host, device)
-
-
-BACKEND = Backend(NAME, POLL_S, probe, add, lacking, remove)
+BACKEND = by_filters(NAME, probe, _filters, _complete, missing="representors are missing")

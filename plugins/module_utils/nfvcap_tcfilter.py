@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mirror filters of the kernel's traffic control: put, read back, taken away exactly, through `tc -j`."""
+"""Mirror filters of the kernel's traffic control: put, read back, taken away exactly, through `tc -j`.
+
+And what a backend is that keeps its rules by such filters.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 from .nfvcap_failure import Failure
 from .nfvcap_host import Host
+from .nfvcap_mirror_rule import Backend, Offer, Refusal, Request, Rule
 
 # Preferences that are ours to choose from; the kernel numbers its own from 49152 downwards.
 _FIRST, _LAST = 40960, 41215
+POLL_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -131,3 +137,34 @@ def _tc(host: Host, words: list[str], one: Filter) -> None:
             "the driver cannot do it in hardware; another backend" if one.hardware
             else "is the kernel's act_mirred there? `modprobe act_mirred`",
         )  # fmt: skip
+
+
+def by_filters(
+    name: str, probe: Callable[[Host, Request, list[Rule]], Union[Offer, Refusal]],
+    filters: Callable[[Host, Rule], list[Filter]], complete: Callable[[Rule], int], *, missing: str,
+) -> Backend:  # fmt: skip
+    """A backend whose rules are filters.
+
+    Args:
+        filters: those of a rule, with the interfaces of this moment; what has no interface now is left out.
+        complete: how many they are when nothing is left out.
+        missing: said when something is.
+    """
+
+    def add(host: Host, rule: Rule) -> None:
+        for one in filters(host, rule):
+            put(host, one)
+
+    def lost(host: Host, rule: Rule) -> list[str]:
+        now = filters(host, rule)
+        words = [] if len(now) == complete(rule) else [missing]
+        return words + [said for said in (lacking(host, one) for one in now) if said]
+
+    def remove(host: Host, rule: Rule) -> None:
+        now = filters(host, rule)
+        for one in now:
+            drop(host, one)
+        for device in sorted({one.device for one in now} & {*rule.detail["clsact"]}):
+            drop_hooks(host, device)
+
+    return Backend(name, POLL_S, probe, add, lost, remove)
