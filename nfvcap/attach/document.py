@@ -12,9 +12,9 @@ from nfvcap.attach.choice import Chosen, choose
 from nfvcap.attach.guests import find_guest
 from nfvcap.attach.request import Request, Where
 from nfvcap.errors import UsageError
-from nfvcap.model.attach import Attach, Attachment, AttachStep, VfAttributes
+from nfvcap.model.attach import Attach, Attachment, AttachStep
 from nfvcap.model.facts import Facts, Guest
-from nfvcap.model.plan import HostPlan, Reason, VfTarget
+from nfvcap.model.plan import HostPlan, Reason, VfAttributes, VfTarget
 
 # What a driver that does not report an attribute is taken to have.
 _DEFAULTS: dict[str, Any] = {

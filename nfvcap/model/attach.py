@@ -12,21 +12,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from nfvcap.model.base import Model
-from nfvcap.model.plan import Reason
+from nfvcap.model.plan import Reason, VfAttributes
 
 SCHEMA: Literal["nfvcap/attach/1"] = "nfvcap/attach/1"
-
-
-class VfAttributes(Model):
-    """Administrative attributes beside the MAC address; None leaves one alone. Rates in Mbit/s, 0: none."""
-
-    vlan: int | None = None
-    qos: int | None = None
-    trust: bool | None = None
-    spoofchk: bool | None = None
-    min_tx_rate_mbps: int | None = None
-    max_tx_rate_mbps: int | None = None
-    link_state: Literal["auto", "enable", "disable"] | None = None
 
 
 class MirrorWish(Model):

@@ -52,12 +52,9 @@ class Cpus(Model):
     isolated: tuple[int, ...]  # for guests; empty: no isolation wanted
 
 
-class VfTarget(Model):
-    """Administrative attributes of one VF; None leaves the attribute alone."""
+class VfAttributes(Model):
+    """Administrative attributes beside the MAC address; None leaves one alone. Rates in Mbit/s, 0: none."""
 
-    index: int
-    address: str  # computed from VF offset and stride when the VF does not exist yet; "" when unknown
-    mac: str | None = None
     vlan: int | None = None
     qos: int | None = None
     trust: bool | None = None
@@ -65,6 +62,14 @@ class VfTarget(Model):
     min_tx_rate_mbps: int | None = None
     max_tx_rate_mbps: int | None = None
     link_state: Literal["auto", "enable", "disable"] | None = None
+
+
+class VfTarget(VfAttributes):
+    """What one VF shall be; a MAC address of None leaves that alone as well."""
+
+    index: int
+    address: str  # computed from VF offset and stride when the VF does not exist yet; "" when unknown
+    mac: str | None = None
     driver: str  # resolved: "vfio-pci", "igbvf", ...; "" = the kernel's default driver
 
 

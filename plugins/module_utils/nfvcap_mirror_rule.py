@@ -14,6 +14,12 @@ DIRECTIONS = (IN, OUT, BOTH)
 # Kinds of places that frames are copied from or to.
 VF, ALL, UPLINK, INTERFACE, GUEST_NIC = "vf", "all", "uplink", "interface", "guest-nic"
 KINDS = (VF, ALL, UPLINK, INTERFACE, GUEST_NIC)
+# Suboptions of modules for a place.
+PLACE: dict[str, Any] = {
+    "kind": {"type": "str", "choices": list(KINDS), "default": VF},
+    "index": {"type": "int", "default": -1},
+    **{name: {"type": "str", "default": ""} for name in ("interface", "guest", "mac", "label")},
+}
 
 
 @dataclass(frozen=True)

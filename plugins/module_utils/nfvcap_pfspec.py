@@ -9,9 +9,8 @@ from .nfvcap_hugepages import Pool
 from .nfvcap_sriov import PfWanted
 from .nfvcap_vfattr import VfWanted
 
-_VF: dict[str, Any] = {
-    "index": {"type": "int", "required": True},
-    "mac": {"type": "str"},
+# Suboptions for the administrative attributes of a VF beside its MAC address.
+VF_ATTRIBUTES: dict[str, Any] = {
     "vlan": {"type": "int"},
     "qos": {"type": "int"},
     "trust": {"type": "bool"},
@@ -19,6 +18,11 @@ _VF: dict[str, Any] = {
     "min_tx_rate_mbps": {"type": "int"},
     "max_tx_rate_mbps": {"type": "int"},
     "link_state": {"type": "str", "choices": ["auto", "enable", "disable"]},
+}
+_VF: dict[str, Any] = {
+    "index": {"type": "int", "required": True},
+    "mac": {"type": "str"},
+    **VF_ATTRIBUTES,
     "driver": {"type": "str", "default": ""},
     "address": {"type": "str"},
 }

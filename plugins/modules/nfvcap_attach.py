@@ -8,7 +8,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.nfvcap_attach import Request, attach, detach
 from ansible.module_utils.nfvcap_conclude import conclude
 from ansible.module_utils.nfvcap_host import Host
+from ansible.module_utils.nfvcap_mirror_rule import DIRECTIONS, PLACE
 from ansible.module_utils.nfvcap_outcome import Outcome
+from ansible.module_utils.nfvcap_pfspec import VF_ATTRIBUTES
 
 DOCUMENTATION = r"""
 module: nfvcap_attach
@@ -50,11 +52,22 @@ options:
     type: dict
     suboptions:
       sources:
-        description: Places as C(nfvcap_mirror) knows them.
+        description: Whose frames are copied.
         type: list
         elements: dict
         required: true
-      direction: {description: Seen from the watched guest; empty for as far as the card can., type: str, default: ""}
+        suboptions:
+          kind: {description: What it is., type: str, choices: [vf, all, uplink, interface, guest-nic], default: vf}
+          index: {description: Number of the VF on its PF., type: int, default: -1}
+          interface: {description: Name of an interface of the host., type: str, default: ""}
+          guest: {description: Name of the guest whose interface it is., type: str, default: ""}
+          mac: {description: Address of that interface., type: str, default: ""}
+          label: {description: What people call it., type: str, default: ""}
+      direction:
+        description: Seen from the watched guest; empty for as far as the card can.
+        type: str
+        choices: ["", in, out, both]
+        default: ""
       backend: {description: Only this mechanism; empty for the first that can., type: str, default: ""}
       may_registers: {description: Consent to writing registers of the NIC., type: bool, default: false}
       may_promisc: {description: Consent to a trusted promiscuous VF., type: bool, default: false}
@@ -89,18 +102,9 @@ nfvcap_attached:
 nfvcap_detached: {description: The VF that is free again., type: dict, returned: detached}
 """
 
-_ATTRIBUTES = {
-    "vlan": {"type": "int"},
-    "qos": {"type": "int"},
-    "trust": {"type": "bool"},
-    "spoofchk": {"type": "bool"},
-    "min_tx_rate_mbps": {"type": "int"},
-    "max_tx_rate_mbps": {"type": "int"},
-    "link_state": {"type": "str", "choices": ["auto", "enable", "disable"]},
-}
 _MIRROR = {
-    "sources": {"type": "list", "elements": "dict", "required": True},
-    "direction": {"type": "str", "default": ""},
+    "sources": {"type": "list", "elements": "dict", "required": True, "options": PLACE},
+    "direction": {"type": "str", "choices": ["", *DIRECTIONS], "default": ""},
     "backend": {"type": "str", "default": ""},
     "may_registers": {"type": "bool", "default": False},
     "may_promisc": {"type": "bool", "default": False},
@@ -115,7 +119,7 @@ SPEC = {
     "address": {"type": "str", "default": ""},
     "vf": {"type": "str", "default": ""},
     "mac": {"type": "str", "default": ""},
-    "attributes": {"type": "dict", "default": {}, "options": _ATTRIBUTES},
+    "attributes": {"type": "dict", "default": {}, "options": VF_ATTRIBUTES},
     "mirror": {"type": "dict", "options": _MIRROR},
     "live": {"type": "bool", "default": True},
     "config": {"type": "bool", "default": True},

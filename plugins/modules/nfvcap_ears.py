@@ -10,7 +10,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.nfvcap_conclude import conclude
 from ansible.module_utils.nfvcap_ears import close_ear, open_ear
 from ansible.module_utils.nfvcap_host import Host
-from ansible.module_utils.nfvcap_mirror_rule import Place
+from ansible.module_utils.nfvcap_mirror_rule import PLACE, Place
 from ansible.module_utils.nfvcap_outcome import Outcome
 
 DOCUMENTATION = r"""
@@ -22,7 +22,18 @@ description:
 options:
   state: {description: Open or close ears., type: str, choices: [open, closed], required: true}
   pf: {description: PCI address of the PF., type: str, default: ""}
-  places: {description: Places as C(nfvcap_mirror) knows them (open)., type: list, elements: dict, default: []}
+  places:
+    description: Where to listen (open).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      kind: {description: What it is., type: str, choices: [vf, all, uplink, interface, guest-nic], default: vf}
+      index: {description: Number of the VF on its PF., type: int, default: -1}
+      interface: {description: Name of an interface of the host., type: str, default: ""}
+      guest: {description: Name of the guest whose interface it is., type: str, default: ""}
+      mac: {description: Address of that interface., type: str, default: ""}
+      label: {description: What people call it., type: str, default: ""}
   token: {description: A word that no other test of this moment has (open)., type: str, default: ""}
   longest_s: {description: An ear that nobody closes ends by itself after this time (open)., type: int, default: 900}
   ears:
@@ -51,7 +62,7 @@ heard: {description: Frames and ranges of numbers at each ear., type: list, retu
 SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["open", "closed"], "required": True},
     "pf": {"type": "str", "default": ""},
-    "places": {"type": "list", "elements": "dict", "default": []},
+    "places": {"type": "list", "elements": "dict", "default": [], "options": PLACE},
     "token": {"type": "str", "default": ""},
     "longest_s": {"type": "int", "default": 900},
     "ears": {"type": "list", "elements": "dict", "default": []},

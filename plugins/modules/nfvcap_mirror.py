@@ -12,7 +12,7 @@ from ansible.module_utils.nfvcap_host import Host
 from ansible.module_utils.nfvcap_keeper import keeper_state
 from ansible.module_utils.nfvcap_ledger import Ledger
 from ansible.module_utils.nfvcap_mirror import add_rule, remove_rules, rules_of, seen
-from ansible.module_utils.nfvcap_mirror_rule import DIRECTIONS, KINDS, Place, Request
+from ansible.module_utils.nfvcap_mirror_rule import DIRECTIONS, PLACE, Place, Request
 from ansible.module_utils.nfvcap_outcome import Outcome
 
 DOCUMENTATION = r"""
@@ -83,19 +83,11 @@ rules: {description: All rules of the host with what they lack., type: list, ret
 keeper: {description: What the keeper has had to repair., type: dict, returned: success}
 """
 
-_PLACE: dict[str, Any] = {
-    "kind": {"type": "str", "choices": list(KINDS), "default": "vf"},
-    "index": {"type": "int", "default": -1},
-    "interface": {"type": "str", "default": ""},
-    "guest": {"type": "str", "default": ""},
-    "mac": {"type": "str", "default": ""},
-    "label": {"type": "str", "default": ""},
-}
 SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent", "list"], "default": "present"},
     "pf": {"type": "str", "default": ""},
-    "monitor": {"type": "dict", "options": _PLACE},
-    "sources": {"type": "list", "elements": "dict", "default": [], "options": _PLACE},
+    "monitor": {"type": "dict", "options": PLACE},
+    "sources": {"type": "list", "elements": "dict", "default": [], "options": PLACE},
     "direction": {"type": "str", "choices": ["", *DIRECTIONS], "default": ""},
     "backend": {"type": "str", "default": ""},
     "may_registers": {"type": "bool", "default": False},
