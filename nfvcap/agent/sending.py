@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
-import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from nfvcap.agent.failures import failure
+from nfvcap.agent.beside import Beside
 from nfvcap.agent.options import GenerateOptions
 from nfvcap.agent.reports import GenerateReport
 from nfvcap.errors import NfvcapError
@@ -27,36 +25,26 @@ class RunningGenerator:
     both sides when one of them leaves."""
 
     def __init__(self, program: str, options: GenerateOptions, scratch: Path) -> None:
-        self.argv = [program, *dataclasses.replace(options, extra=(*options.extra, *_LINGER)).argv()]
-        self._out, self._err = scratch / "sent.json", scratch / "sender-messages"
-        self._process: subprocess.Popen[bytes] | None = None
+        argv = [program, *dataclasses.replace(options, extra=(*options.extra, *_LINGER)).argv()]
+        self._run = Beside(argv, scratch / "sent.json", scratch / "sender-messages", _STOP_S)
+
+    @property
+    def argv(self) -> list[str]:
+        """The whole command."""
+        return self._run.argv
+
+    @property
+    def pid(self) -> int:
+        return self._run.pid
 
     def __enter__(self) -> Self:
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            try:
-                # A session of its own: Ctrl-C reaches the caller alone, who stops the source first.
-                self._process = subprocess.Popen(
-                    self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
-                )
-            except OSError as error:
-                raise NfvcapError("NFV-AGENT-003", f"cannot run {self.argv[0]}", str(error)) from error
+        self._run.begin()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        process = self._running()
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    @property
-    def pid(self) -> int:
-        return self._running().pid
+        self._run.end()
 
     def wait(self, timeout_s: float) -> GenerateReport:
         """What was sent, once all of it was.
@@ -64,24 +52,19 @@ class RunningGenerator:
         Raises:
             NfvcapError: NFV-AGENT-003 it failed or was not done in time, NFV-AGENT-004 its report cannot be read.
         """
-        process, deadline = self._running(), time.monotonic() + timeout_s
+        process, deadline = self._run.process, time.monotonic() + timeout_s
         while True:
             ended = process.poll() is not None
-            text = self._out.read_text(encoding="utf-8")
+            text = self._run.printed
             if text.endswith("\n}\n"):
                 return GenerateReport.parse(text)
             if ended:
-                said = self._err.read_text(encoding="utf-8", errors="replace")
-                raise failure(self.argv, process.returncode, said)
+                raise self._run.failed(process.returncode)
             if time.monotonic() > deadline:
                 raise NfvcapError(
                     "NFV-AGENT-003",
                     f"the generator was not done within {timeout_s:g} s",
-                    tail(self._err.read_text(encoding="utf-8", errors="replace")),
+                    tail(self._run.said),
                     f"try it by hand: {pasteable(self.argv)}",
                 )
             time.sleep(_POLL_S)
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        assert self._process is not None, "a generator is started by entering its block"
-        return self._process
