@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         parse_cpu_list(word, cpus, 64);
         break;
     case 6:
-        if (!port_spec_parse(word, 0, 1, &port, &why) && why == NULL)
+        if (!port_spec_parse(word, len % 2 == 0 ? PORT_SENDS : PORT_RECEIVES, 0, 1, &port, &why) && why == NULL)
             abort();
         break;
     }

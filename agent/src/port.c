@@ -2,6 +2,7 @@
 #include "port.h"
 
 #include "error.h"
+#include "packet_ring.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -182,6 +183,25 @@ static bool configure(struct port *p, struct fault *f)
     return set_up_queues(p, &info, n_tx, f);
 }
 
+static void open_packets(struct port *p)
+{
+    const char *why;
+    snprintf(p->driver, sizeof(p->driver), PACKET_PORT_DRIVER);
+    p->packets =
+        packet_port_open(p->id, p->spec.interface, p->config.n_queues, p->spec.packet_ring_bytes, p->pools, &why);
+    if (p->packets == NULL)
+        die(EXIT_USAGE, text("%s: %s", p->spec.text, why), errno_text(errno),
+            errno == EPERM ? "give the program CAP_NET_RAW, or run it as root" : "give a smaller ,ring=SIZE");
+}
+
+static void set_packets_promiscuous(struct port *p)
+{
+    p->promiscuous = p->config.promiscuous && packet_port_promiscuous(p->packets) ? YES : NO;
+    p->allmulticast = p->promiscuous;
+    if (p->config.promiscuous && p->promiscuous == NO)
+        warn(text("%s: promiscuous mode is refused", p->spec.text), errno_text(errno), NULL);
+}
+
 /* Drivers may accept the call although the PF refuses: read it back. */
 static void set_promiscuous(struct port *p)
 {
@@ -218,9 +238,12 @@ void port_open(struct port *p, const struct port_spec *spec, const struct port_c
     struct fault f;
     if (!configure(p, &f))
         die(EXIT_USAGE, f.what, f.why, f.fix);
-    if (strcmp(p->driver, "net_af_packet") == 0)
-        packet_drops_find(&p->drops, spec->interface);
-    set_promiscuous(p);
+    if (spec->packet_ring_bytes == 0) {
+        set_promiscuous(p);
+    } else {
+        open_packets(p);
+        set_packets_promiscuous(p);
+    }
 }
 
 /* As the driver counts, from whenever it began to. */
@@ -230,7 +253,7 @@ static bool read_driver(struct port *p, struct port_counters *out)
     memset(out, 0, sizeof(*out));
     if (rte_eth_stats_get(p->id, &stats) != 0)
         return false;
-    out->nic_missed = stats.imissed + packet_drops_read(&p->drops);
+    out->nic_missed = stats.imissed + (p->packets != NULL ? packet_port_missed(p->packets) : 0);
     out->nic_errors = stats.ierrors;
     out->nic_no_mbuf = stats.rx_nombuf;
     return true;
@@ -249,9 +272,12 @@ void port_start(struct port *p)
     int rc = rte_eth_dev_start(p->id);
     if (rc != 0)
         die(EXIT_USAGE, text("%s: cannot be started", p->spec.text), rte_strerror(-rc), NULL);
+    const char *why;
+    if (p->packets != NULL && !packet_port_start(p->packets, &why))
+        die(EXIT_USAGE, text("%s: %s", p->spec.text, why), errno_text(errno), NULL);
     p->started = true;
     /* Some drivers forget it across a start. */
-    if (p->promiscuous == YES && rte_eth_promiscuous_get(p->id) != 1)
+    if (p->packets == NULL && p->promiscuous == YES && rte_eth_promiscuous_get(p->id) != 1)
         set_promiscuous(p);
     take_baseline(p);
     port_poll_link(p);
@@ -296,7 +322,8 @@ bool port_restart(struct port *p, bool reset, const char **why)
         return false;
     }
     notice_zeroed_counters(p);
-    set_promiscuous(p);
+    if (p->packets == NULL)
+        set_promiscuous(p);
     return true;
 }
 
@@ -306,7 +333,31 @@ void port_close(struct port *p)
         return;
     rte_eth_dev_stop(p->id);
     rte_eth_dev_close(p->id);
+    if (p->packets != NULL)
+        packet_port_close(p->packets);
     p->started = false;
+}
+
+void port_settle(const struct port *p)
+{
+    if (p->packets != NULL)
+        usleep(2 * PACKET_RING_RETIRE_MS * 1000);
+}
+
+void port_end(struct port *p)
+{
+    if (p->packets != NULL)
+        packet_port_end(p->packets);
+}
+
+int port_descriptor(const struct port *p, unsigned queue)
+{
+    return p->packets != NULL ? packet_port_descriptor(p->packets, queue) : -1;
+}
+
+uint64_t *port_arrivals(const struct port *p, unsigned queue)
+{
+    return p->packets != NULL ? packet_port_arrivals(p->packets, queue) : NULL;
 }
 
 void port_read_counters(struct port *p, struct port_counters *out)
@@ -345,7 +396,7 @@ bool port_poll_link(struct port *p)
     bool up = link.link_status == RTE_ETH_LINK_UP;
     if (p->spec.interface[0] != '\0')
         up = interface_is_running(p->spec.interface);
-    p->link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+    p->link_mbps = p->packets != NULL ? 0 : link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
     if (up == p->link_up)
         return false;
     p->link_up = up;

@@ -2,7 +2,7 @@
 #ifndef NFVCAP_PORT_H
 #define NFVCAP_PORT_H
 
-#include "packet_drops.h"
+#include "packet_port.h"
 #include "port_spec.h"
 
 #include <stdbool.h>
@@ -49,7 +49,7 @@ struct port {
     uint64_t link_changes;
     struct port_counters baseline; /* of the driver when it was started last */
     struct port_counters kept;     /* from before that */
-    struct packet_drops drops;     /* af_packet: what the kernel dropped before the driver saw it */
+    struct packet_port *packets;   /* af_packet: where its packets come from; else NULL */
     bool started;
 };
 
@@ -62,6 +62,18 @@ void port_open(struct port *port, const struct port_spec *spec, const struct por
 void port_start(struct port *port);                                 /* dies on failure */
 bool port_restart(struct port *port, bool reset, const char **why); /* stop, [reset,] start; workers are paused */
 void port_close(struct port *port);
+
+/* Before its last poll: wait until what has arrived can be received. */
+void port_settle(const struct port *port);
+
+/* After its last poll: what it still holds is counted as missed. */
+void port_end(struct port *port);
+
+/* Readable when the queue has something to receive; -1 where only polling tells. */
+int port_descriptor(const struct port *port, unsigned queue);
+
+/* When the packets of the last burst came, ns of CLOCK_REALTIME; NULL where the port cannot tell. */
+uint64_t *port_arrivals(const struct port *port, unsigned queue);
 
 /* Before a restart, across which drivers may begin to count anew: what was counted so far is kept. */
 void port_keep_counters(struct port *port);

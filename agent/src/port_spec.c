@@ -2,6 +2,8 @@
 #include "port_spec.h"
 
 #include "error.h"
+#include "packet_ring.h"
+#include "units.h"
 
 #include <ctype.h>
 #include <net/if.h>
@@ -61,8 +63,24 @@ static bool parse_vdev(const char *s, struct port_spec *out, const char **why)
     return true;
 }
 
-static bool parse_interface(const char *driver, const char *s, unsigned index, unsigned n_queues, struct port_spec *out,
-                            const char **why)
+/* `options`: what follows the interface's name. */
+static bool parse_packet_ring(const char *options, unsigned index, struct port_spec *out, const char **why)
+{
+    out->packet_ring_bytes = PACKET_RING_BYTES;
+    if (options[0] != '\0' &&
+        (strncmp(options, ",ring=", 6) != 0 || !parse_bytes(options + 6, &out->packet_ring_bytes) ||
+         out->packet_ring_bytes == 0 || out->packet_ring_bytes > UINT32_MAX)) {
+        *why = "behind the interface's name goes nothing, or ,ring=SIZE, such as ,ring=256M (less than 4G)";
+        return false;
+    }
+    /* The name says that net_null is its driver. */
+    snprintf(out->device, sizeof(out->device), "net_null_packet%u", index);
+    snprintf(out->devargs, sizeof(out->devargs), "%s,no-rx=1", out->device);
+    return true;
+}
+
+static bool parse_interface(const char *driver, const char *s, enum port_use use, unsigned index, unsigned n_queues,
+                            struct port_spec *out, const char **why)
 {
     size_t name_length = strcspn(s, ",");
     char name[PORT_SPEC_MAX];
@@ -81,6 +99,8 @@ static bool parse_interface(const char *driver, const char *s, unsigned index, u
     int length;
     if (!is_path)
         memcpy(out->interface, name, name_length);
+    if (strcmp(driver, "af_packet") == 0 && use == PORT_RECEIVES)
+        return parse_packet_ring(rest, index, out, why);
     if (strcmp(driver, "af_packet") == 0)
         length = snprintf(out->devargs, sizeof(out->devargs),
                           "%s,iface=%s,qpairs=%u,blocksz=65536,framesz=2048,framecnt=16384%s", out->device, name,
@@ -98,7 +118,8 @@ static bool parse_interface(const char *driver, const char *s, unsigned index, u
     return true;
 }
 
-bool port_spec_parse(const char *s, unsigned index, unsigned n_queues, struct port_spec *out, const char **why)
+bool port_spec_parse(const char *s, enum port_use use, unsigned index, unsigned n_queues, struct port_spec *out,
+                     const char **why)
 {
     memset(out, 0, sizeof(*out));
     if (strlen(s) >= sizeof(out->text) - 16) {
@@ -115,7 +136,7 @@ bool port_spec_parse(const char *s, unsigned index, unsigned n_queues, struct po
     for (unsigned i = 0; i < 3; i++) {
         size_t n = strlen(drivers[i]);
         if (strncmp(s, drivers[i], n) == 0 && s[n] == ':')
-            return parse_interface(drivers[i], s + n + 1, index, n_queues, out, why);
+            return parse_interface(drivers[i], s + n + 1, use, index, n_queues, out, why);
     }
     *why = "a port is a PCI address (0000:81:10.0), vdev:NAME,ARGS, af_packet:IFACE, af_xdp:IFACE, pcap:IFACE or "
            "pcap:/FILE";

@@ -46,7 +46,7 @@ int floor_command(int argc, char **argv)
     uint64_t duration_ns = strtoull(argv[3], NULL, 10) * 1000000;
     struct port_spec spec;
     const char *why = NULL;
-    if (!port_spec_parse(text("vdev:net_null0,size=%s", argv[2]), 0, 1, &spec, &why))
+    if (!port_spec_parse(text("vdev:net_null0,size=%s", argv[2]), PORT_RECEIVES, 0, 1, &spec, &why))
         die(EXIT_USAGE, "bad size", why, NULL);
     struct port_config config = {.n_queues = 1, .n_rx_desc = 512};
     struct eal_options eal = {.ports = &spec, .n_ports = 1, .memory_bytes = port_memory_bytes(&spec, &config)};

@@ -92,8 +92,8 @@ int process_wait(struct process *p, unsigned timeout_ms)
     while (process_alive(p)) {
         if (waited >= timeout_ms)
             kill(p->pid, SIGKILL);
-        sleep_ms(10);
-        waited += 10;
+        sleep_ms(1); /* what a program takes is measured to its end */
+        waited += 1;
     }
     waitpid(p->pid, &status, 0);
     p->pid = 0;

@@ -158,16 +158,16 @@ ALWAYS_INLINE void commit(const enum record_format format, const bool streamed, 
 }
 
 /*
- * Store packets [i, n) of the burst as far as the window reaches; returns the first that is not stored. A packet in one
- * segment always fits; one in several segments may need a look at the window's end.
+ * Store packets [i, end) of a burst of n as far as the window reaches; returns the first that is not stored. A packet
+ * in one segment always fits; one in several segments may need a look at the window's end.
  */
 ALWAYS_INLINE unsigned store_packets(struct queue *q, const enum record_format format, const bool filtered,
-                                     const bool streamed, uint64_t keep, struct scale *t, unsigned i, unsigned n,
-                                     struct tally *tally)
+                                     const bool streamed, uint64_t keep, struct scale *t, unsigned i, unsigned end,
+                                     unsigned n, struct tally *tally)
 {
     struct window *w = &q->storage->window;
     struct batch b = {.first = w->cur, .to = w->cur};
-    uint8_t *const end = w->limit + q->reserve_bytes;
+    uint8_t *const room_end = w->limit + q->reserve_bytes;
     uint8_t *const stage = q->stage;
     uint64_t bytes = 0, truncated = 0, kept = 0;
     const uint32_t snaplen = q->snaplen;
@@ -175,7 +175,7 @@ ALWAYS_INLINE unsigned store_packets(struct queue *q, const enum record_format f
     const struct rte_mempool *pool = q->pool;
     if (streamed)
         stream_begin(&b.stream, stage, b.first, b.first + END_MARKER_BYTES);
-    for (; i < n; i++) {
+    for (; i < end; i++) {
         struct rte_mbuf *m = packets[i];
         uint32_t length = m->pkt_len;
         bool odd = oddity(m, pool) != 0;
@@ -189,7 +189,7 @@ ALWAYS_INLINE unsigned store_packets(struct queue *q, const enum record_format f
         if (unlikely_(odd)) {
             length = odd_packet_length(m);
             uint32_t captured = length < snaplen ? length : snaplen;
-            if (b.to + captured + RECORD_OVERHEAD_MAX + (uint64_t)(n - i) * q->plain_record_bytes > end)
+            if (b.to + captured + RECORD_OVERHEAD_MAX + (uint64_t)(n - i) * q->plain_record_bytes > room_end)
                 break;
             record = build_odd(format, streamed, &b, t, m, length, snaplen, stage);
         } else {
@@ -254,6 +254,21 @@ ALWAYS_INLINE void store_small(struct queue *q, const enum record_format format,
     tally->record_bytes = (uint64_t)(b.to - b.first);
 }
 
+/* The same where each packet has a stamp of its own. */
+static unsigned store_arrivals(struct queue *q, const enum record_format format, const bool filtered, uint64_t keep,
+                               unsigned i, unsigned n, struct tally *tally)
+{
+    for (unsigned next; i < n; i = next) {
+        const uint64_t seconds = q->arrivals[i] / BILLION;
+        struct scale t = {.seconds = seconds, .base_ns = seconds * BILLION};
+        t.fraction = (q->arrivals[i] - t.base_ns) << 32;
+        next = store_packets(q, format, filtered, false, keep, &t, i, i + 1, n, tally);
+        if (next == i)
+            break;
+    }
+    return i;
+}
+
 /* The window ended before the burst did: get another one. */
 static __attribute__((noinline)) enum room more_room(struct queue *q)
 {
@@ -302,7 +317,11 @@ ALWAYS_INLINE unsigned poll_store(struct queue *q, const enum record_format form
     if (unlikely_(q->budget != NULL) && !within_budget(q, &n, &keep, &look))
         return 0;
 
-    struct scale t = burst_scale(q, now_tsc, n);
+    struct scale t = {0};
+    if (unlikely_(q->arrivals != NULL))
+        queue_stamp_arrivals(q, n);
+    else
+        t = burst_scale(q, now_tsc, n);
     q->poll_tsc = now_tsc;
     struct tally tally = {0};
     struct capture_counters *c = q->counters;
@@ -310,16 +329,18 @@ ALWAYS_INLINE unsigned poll_store(struct queue *q, const enum record_format form
         s->position.first_ns = q->stamp_ns;
     s->position.last_ns = q->stamp_ns;
     unsigned i = 0;
-    if (likely_(room == ROOM_OK) && look.small && n == (unsigned)__builtin_popcountll(keep) &&
+    if (likely_(room == ROOM_OK) && look.small && q->arrivals == NULL && n == (unsigned)__builtin_popcountll(keep) &&
         SMALL_PACKET_BYTES <= q->snaplen && (format == FORMAT_PCAPNG || !rolls_over(&t, n))) {
         store_small(q, format, &t, n, look.bytes, &tally);
         i = n;
     }
     while (i < n && likely_(room == ROOM_OK)) {
-        if (q->streaming)
-            i = store_packets(q, format, filtered, true, keep, &t, i, n, &tally);
+        if (unlikely_(q->arrivals != NULL))
+            i = store_arrivals(q, format, filtered, keep, i, n, &tally);
+        else if (q->streaming)
+            i = store_packets(q, format, filtered, true, keep, &t, i, n, n, &tally);
         else
-            i = store_packets(q, format, filtered, false, keep, &t, i, n, &tally);
+            i = store_packets(q, format, filtered, false, keep, &t, i, n, n, &tally);
         if (likely_(i == n))
             break;
         room = more_room(q);

@@ -14,7 +14,7 @@ static const char help[] =
     "      --rx-desc N          receive descriptors per queue (4096, or what the driver allows)\n"
     "      --mtu N              largest packet (the device's own)\n"
     "      --burst N            packets per poll (64)\n"
-    "      --idle-sleep TIME    sleep this long when nothing comes (never)\n"
+    "      --idle-sleep TIME    sleep this long when nothing comes (never; af_packet: until something comes)\n"
     "      --no-promiscuous     only the port's own traffic; --require-promiscuous: refuse to run without\n"
     "      --huge-pages HOW     auto, require or off; a PCI port requires them (auto)\n"
     "      --wait-link TIME     wait for the link before being ready (0)\n"

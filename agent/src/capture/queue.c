@@ -4,6 +4,9 @@
 #include "view.h"
 
 #include <string.h>
+#include <time.h>
+
+#define BILLION 1000000000ull
 
 const struct datapath *datapath_choose(const char *name)
 {
@@ -36,6 +39,26 @@ void queue_init(struct queue *q, const struct clock *clock)
     clock_follow(clock, &q->line_generation, &q->line);
     q->step_ns = q->line.step_ns;
     q->poll_tsc = __rdtsc();
+}
+
+/*
+ * The kernel's clock may have been set since; ours is never broken. What lies between the two is looked at now, and
+ * taken to have been so when the packets came, a few milliseconds ago.
+ */
+void queue_stamp_arrivals(struct queue *q, unsigned n)
+{
+    clock_follow(q->clock, &q->line_generation, &q->line);
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    const uint64_t system_ns = (uint64_t)t.tv_sec * BILLION + (uint64_t)t.tv_nsec;
+    const uint64_t now_ns = clock_line_ns(&q->line, __rdtsc()) + (uint64_t)q->step_ns;
+    uint64_t last = q->stamp_ns;
+    for (unsigned i = 0; i < n; i++) {
+        int64_t age = (int64_t)(system_ns - q->arrivals[i]);
+        uint64_t stamp = now_ns - (uint64_t)(age > 0 ? age : 0);
+        last = q->arrivals[i] = stamp > last ? stamp : last;
+    }
+    q->stamp_ns = last;
 }
 
 static uint64_t next_boundary(uint64_t now_ns, uint64_t interval_ns)

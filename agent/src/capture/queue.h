@@ -43,6 +43,8 @@ struct queue {
     bool stored_at_once;   /* the engine has no buffer: what is accepted is stored */
     struct budget *budget; /* NULL: no limit */
     const struct clock *clock;
+    int descriptor;     /* readable when there is something to receive; -1: only polling tells */
+    uint64_t *arrivals; /* of the packets of the last burst, CLOCK_REALTIME; NULL: the port cannot tell */
 
     /* written for every burst */
     uint64_t poll_tsc; /* the last poll */
@@ -84,4 +86,6 @@ void queue_view(struct queue *q, const uint8_t *records, uint32_t bytes, uint32_
 void queue_event(struct queue *q, uint64_t now_ns); /* rotation by time, flush */
 void queue_idle(struct queue *q);                   /* nothing came for a while: is an event due? */
 void queue_begin_file(struct queue *q);             /* the storage has entered a new file */
+/* The arrivals become stamps, in the time of the present file: they follow each other, and none lies ahead. */
+void queue_stamp_arrivals(struct queue *q, unsigned n);
 #endif

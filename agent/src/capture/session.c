@@ -46,7 +46,7 @@ static void open_ports(struct session *s)
     struct eal_options eal = {.ports = specs, .n_ports = o->n_ports, .huge_pages = o->huge_pages};
     for (unsigned i = 0; i < o->n_ports; i++) {
         const char *why;
-        if (!port_spec_parse(o->port_texts[i], i, o->n_queues, &specs[i], &why))
+        if (!port_spec_parse(o->port_texts[i], PORT_RECEIVES, i, o->n_queues, &specs[i], &why))
             die(EXIT_USAGE, text("--port %s is not understood", o->port_texts[i]), why, NULL);
         eal.memory_bytes += port_memory_bytes(&specs[i], &config);
     }
@@ -138,6 +138,8 @@ static void open_queues(struct session *s)
         q->port = port->id;
         q->id = (uint16_t)(i % o->n_queues);
         q->pool = port->pools[q->id];
+        q->arrivals = port_arrivals(port, q->id);
+        q->descriptor = port_descriptor(port, q->id);
         q->burst = o->burst;
         q->plain_record_bytes = plain_record_bytes(s, port);
         q->reserve_bytes = q->burst * q->plain_record_bytes + LARGE_PACKET_BYTES;
@@ -315,11 +317,15 @@ void session_start(struct session *s)
 
 void session_stop(struct session *s)
 {
+    for (unsigned i = 0; i < s->options.n_ports; i++)
+        port_settle(&s->ports[i]);
     for (unsigned i = 0; i < s->n_workers; i++)
         worker_stop(s->workers[i]);
     for (unsigned i = 0; i < s->n_workers; i++)
         s->capture_cpu_ns += worker_join(s->workers[i]);
     s->end_ns = wall_ns();
+    for (unsigned i = 0; i < s->options.n_ports; i++)
+        port_end(&s->ports[i]);
     for (unsigned i = 0; i < s->n_workers && !s->options.count_only; i++) {
         storage_thread_finish(s->storage_threads[i]);
         s->storage_cpu_ns += storage_thread_cpu_ns(s->storage_threads[i]);

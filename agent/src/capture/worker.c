@@ -5,16 +5,19 @@
 #include "error.h"
 #include "quiesce.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <rte_pause.h>
 
 #define IDLE_ROUNDS 256u /* rounds without a packet before the clock is looked at, or the thread sleeps */
+#define WAIT_MS 10       /* what is asked of a thread that waits for its descriptors is seen so late */
 
 enum request { REQUEST_RUN, REQUEST_PAUSE, REQUEST_STOP };
 
@@ -28,6 +31,7 @@ struct worker {
         poll_function parked; /* what `poll` is to be again; NULL: it is */
     } *queues;
     unsigned n_queues;
+    struct pollfd *descriptors; /* one for each queue; NULL: there are queues that have to be polled */
     _Atomic int request;
     _Atomic bool paused;
     _Atomic bool ready;
@@ -52,6 +56,19 @@ void worker_add(struct worker *w, struct queue *q, poll_function poll)
     w->queues[w->n_queues].queue = q;
     w->queues[w->n_queues].poll = poll;
     w->n_queues++;
+}
+
+/* Where all queues tell when they have something, this thread need not look. */
+static void note_descriptors(struct worker *w)
+{
+    w->descriptors = calloc(w->n_queues, sizeof(*w->descriptors));
+    for (unsigned i = 0; w->descriptors != NULL && i < w->n_queues; i++) {
+        w->descriptors[i] = (struct pollfd){.fd = w->queues[i].queue->descriptor, .events = POLLIN};
+        if (w->descriptors[i].fd < 0) {
+            free(w->descriptors);
+            w->descriptors = NULL;
+        }
+    }
 }
 
 static unsigned poll_nothing(struct queue *q)
@@ -84,10 +101,27 @@ static void prepare_thread(struct worker *w)
     eal_register_thread();
 }
 
+/* An interface that went down leaves an error behind, which is to be taken away: else nobody waits any longer. */
+static void wait_for_packets(struct worker *w)
+{
+    if (poll(w->descriptors, w->n_queues, WAIT_MS) <= 0)
+        return;
+    for (unsigned i = 0; i < w->n_queues; i++) {
+        int error;
+        socklen_t length = sizeof(error);
+        if ((w->descriptors[i].revents & POLLERR) != 0)
+            getsockopt(w->descriptors[i].fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    }
+}
+
 static void rest(struct worker *w)
 {
     for (unsigned i = 0; i < w->n_queues; i++)
         queue_idle(w->queues[i].queue);
+    if (w->descriptors != NULL) {
+        wait_for_packets(w);
+        return;
+    }
     if (w->config.idle_sleep_us == 0)
         return;
     struct timespec t = {.tv_nsec = (long)w->config.idle_sleep_us * 1000};
@@ -126,6 +160,8 @@ static void *run(void *arg)
     prepare_thread(w);
     unsigned idle = 0;
     const unsigned n = w->n_queues;
+    note_descriptors(w);
+    const unsigned idle_rounds = w->descriptors != NULL ? 1 : IDLE_ROUNDS;
     for (unsigned i = 0; i < n; i++)
         w->queues[i].queue->poll_tsc = __rdtsc(); /* nothing that comes is older than this */
     quiesce_enter(&w->poller);
@@ -136,9 +172,9 @@ static void *run(void *arg)
                 got += w->queues[i].poll(w->queues[i].queue);
             if (got > 0) {
                 idle = 0;
-            } else if (++idle >= IDLE_ROUNDS) {
+            } else if (++idle >= idle_rounds) {
                 rest(w);
-                idle = w->config.idle_sleep_us == 0 ? 0 : IDLE_ROUNDS;
+                idle = w->config.idle_sleep_us == 0 ? 0 : idle_rounds;
                 break;
             } else {
                 rte_pause();
@@ -202,6 +238,7 @@ uint64_t worker_join(struct worker *w)
 {
     pthread_join(w->thread, NULL);
     uint64_t cpu_ns = w->cpu_ns;
+    free(w->descriptors);
     free(w->queues);
     free(w);
     return cpu_ns;

@@ -171,7 +171,7 @@ static void parse_port(struct generate_options *o, const char *value)
 
     if (o->port.text[0] != '\0')
         die(EXIT_USAGE, "a generator has one port", NULL, "start one generator for each port");
-    if (!port_spec_parse(value, 0, 1, &o->port, &why))
+    if (!port_spec_parse(value, PORT_SENDS, 0, 1, &o->port, &why))
         wrong("port", value, why);
 }
 
