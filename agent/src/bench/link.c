@@ -4,7 +4,7 @@
  * The value is the highest rate at which the receiver's file has every packet.
  *
  * The sender, with the kernel's half of receiving, takes a CPU of its own and is slower than any receiver with another
- * one. So that receivers reach their limit they share their CPU with a loop that leaves them about a tenth of it, and
+ * one. So that receivers reach their limit they share their CPU with a loop that leaves them a thirtieth of it, and
  * each has a ring of RING_MIB: one that holds all of a trial would make any receiver as good as any other.
  *
  * What else the machine does makes a receiver lose that would not have lost: of ATTEMPTS one has to be whole.
@@ -31,7 +31,7 @@
 #define RING_MIB "8"
 #define RING_KIB "8192"
 #define TRIAL_MS 600u
-#define RECEIVER_NICE 10 /* beside a loop with 0: weights of 110 and 1024 */
+#define RECEIVER_NICE 15 /* beside a loop with 0: weights of 36 and 1024 */
 
 struct cable {
     char *space;
