@@ -16,8 +16,8 @@
 /*
  * A packet has to fit into a block, and packets of 64 KiB come from interfaces that join segments. Blocks that are
  * handed over because of their age are used up however little is in them: a reader that stands still for the number of
- * blocks times PACKET_RING_RETIRE_MS (5 s by default) makes the kernel drop packets even of a quiet line. So they are no
- * larger than that. Four are the least with which the kernel fills one while another is read.
+ * blocks times PACKET_RING_RETIRE_MS (5 s by default) makes the kernel drop packets even of a quiet line. So they are
+ * no larger than that. Four are the least with which the kernel fills one while another is read.
  */
 #define BLOCK_BYTES (1u << 18)
 #define BLOCKS_MIN 4u

@@ -28,6 +28,7 @@
 #define STEP 1.3
 #define STEPS 20 /* up to 730 kpps: four or five rates are tried */
 #define ATTEMPTS 2
+#define SETTLE_MS 1300u /* tcpdump has the kernel keep a block for a second, unless it is full */
 #define RING_MIB "8"
 #define RING_KIB "8192"
 #define TRIAL_MS 600u
@@ -142,7 +143,7 @@ static struct trial try_rate(const struct bench_options *o, const struct cable *
         sleep_ms(200);
         kill(loop, SIGKILL);
         waitpid(loop, NULL, 0);
-        sleep_ms(200);
+        sleep_ms(SETTLE_MS);
     }
     process_stop(&p);
     process_forget(&p);

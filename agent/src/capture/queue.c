@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "queue.h"
 
+#include "arrivals.h"
 #include "view.h"
 
 #include <string.h>
@@ -41,24 +42,28 @@ void queue_init(struct queue *q, const struct clock *clock)
     q->poll_tsc = __rdtsc();
 }
 
-/*
- * The kernel's clock may have been set since; ours is never broken. What lies between the two is looked at now, and
- * taken to have been so when the packets came, a few milliseconds ago.
- */
+/* Both clocks at one moment: a thread that is interrupted between them tries again. */
+static uint64_t read_clocks(const struct queue *q, uint64_t *system_ns)
+{
+    uint64_t before, after;
+    for (unsigned attempt = 0; attempt < 3; attempt++) {
+        struct timespec t;
+        before = __rdtsc();
+        clock_gettime(CLOCK_REALTIME, &t);
+        after = __rdtsc();
+        *system_ns = (uint64_t)t.tv_sec * BILLION + (uint64_t)t.tv_nsec;
+        if (after - before < 10000)
+            break;
+    }
+    return clock_line_ns(&q->line, before + (after - before) / 2) + (uint64_t)q->step_ns;
+}
+
 void queue_stamp_arrivals(struct queue *q, unsigned n)
 {
+    uint64_t system_ns;
     clock_follow(q->clock, &q->line_generation, &q->line);
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    const uint64_t system_ns = (uint64_t)t.tv_sec * BILLION + (uint64_t)t.tv_nsec;
-    const uint64_t now_ns = clock_line_ns(&q->line, __rdtsc()) + (uint64_t)q->step_ns;
-    uint64_t last = q->stamp_ns;
-    for (unsigned i = 0; i < n; i++) {
-        int64_t age = (int64_t)(system_ns - q->arrivals[i]);
-        uint64_t stamp = now_ns - (uint64_t)(age > 0 ? age : 0);
-        last = q->arrivals[i] = stamp > last ? stamp : last;
-    }
-    q->stamp_ns = last;
+    const uint64_t now_ns = read_clocks(q, &system_ns);
+    q->stamp_ns = arrivals_to_stamps(q->arrivals, n, system_ns, now_ns, q->stamp_ns);
 }
 
 static uint64_t next_boundary(uint64_t now_ns, uint64_t interval_ns)
