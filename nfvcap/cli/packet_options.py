@@ -14,7 +14,7 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 PROFILES = ("quick", "rfc2544", "tst009", "soak", "burst")
-ENGINES = ("vdev", "kernel", "dpdk")
+ENGINES = ("vdev", "kernel", "af_xdp", "dpdk")
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]  # generic for the type checker of newer versions only
@@ -63,6 +63,7 @@ class PacketOptions:
     """What was said on the command line."""
 
     engine: str | None
+    matrix: bool
     guest: tuple[str, ...]
     vf: tuple[str, ...]
     source: str
@@ -113,9 +114,12 @@ database_option = click.option(
 _OPTIONS = [
     click.option(
         "--engine", type=click.Choice(ENGINES),
-        help="vdev: generator and capture on localhost without any NIC. In a guest, kernel or dpdk; default: what "
-        "drives the VF there.",
+        help="vdev: generator and capture on localhost without any NIC. In a guest: kernel, af_xdp or dpdk; default: "
+        "what drives the VF there.",
     ),
+    click.option("--matrix", is_flag=True,
+                 help="Measure every attachment, engine and traffic that the host (or localhost) can do; the founding "
+                 "study's figures stand beside them."),
     click.option("--guest", multiple=True, metavar="GUEST", help="Measure with numbered packets into this guest."),
     click.option("--vf", multiple=True, metavar="PCI", help="Only this VF of the guest (its address on the host)."),
     click.option("--from", "source", default="lab", show_default=True, metavar="SOURCE",

@@ -14,6 +14,7 @@ from nfvcap.cli.fleet import Fleet, open_fleet
 from nfvcap.cli.options import fleet_options, format_option, hosts_argument
 from nfvcap.cli.output import emit
 from nfvcap.cli.packet_options import PacketOptions, packet_options
+from nfvcap.door.find import HERE
 from nfvcap.errors import ExitCode, UsageError
 from nfvcap.model.result import Result
 
@@ -48,17 +49,18 @@ def verify(
     the hosts is changed; the capture agent is put into guests that are measured."""
     files = {"junit": junit, "tap": tap, "html": html, "prometheus": prometheus}
     _writable(files)
-    if (packets["engine"] or packets["guest"]) and (state_only or plan_file is not None):
+    matrix = packets["matrix"] and hosts[0] not in HERE
+    if (packets["engine"] or packets["guest"] or packets["matrix"]) and (state_only or plan_file is not None):
         raise UsageError(
-            "NFV-PKT-203", "--engine and --guest measure with packets, --state-only and --plan judge the state",
+            "NFV-PKT-203", "--engine, --guest, --matrix measure with packets, --state-only, --plan judge the state",
             "these are two runs", "leave one of them out",
         )  # fmt: skip
-    if packets["guest"]:
+    if packets["guest"] or matrix:
         from nfvcap.cli.verify_guest import measure as measure_guests
 
         fleet = open_fleet("verify", hosts, inventory, limit, forks, intents="none")
-        result = measure_guests(fleet, packets["guest"], PacketOptions(**packets), fmt)
-    elif packets["engine"] is not None:
+        result = measure_guests(fleet, PacketOptions(**packets), fmt)
+    elif packets["engine"] is not None or packets["matrix"]:
         from nfvcap.cli.verify_packets import measure
 
         result = measure(hosts, PacketOptions(**packets), fmt)
@@ -67,7 +69,7 @@ def verify(
     else:
         raise UsageError(
             "NFV-STATE-201", "say what to verify", "the state of hosts, or packets on this machine",
-            f"nfvcap verify {' '.join(hosts)} --state-only, or --guest GUEST; or nfvcap verify localhost --engine vdev",
+            f"nfvcap verify {' '.join(hosts)} --state-only, or --guest GUEST, or --matrix; here: --engine vdev",
         )  # fmt: skip
     write_reports(result, files, strict)
     show(result, fmt, strict=strict, verbose=verbose)

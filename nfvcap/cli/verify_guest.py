@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +16,13 @@ from nfvcap.cli.fleet import Fleet
 from nfvcap.cli.output import paint, say
 from nfvcap.cli.packet_options import PacketOptions
 from nfvcap.cli.verify_packets import Narrator, keep, wish_of
+from nfvcap.door.door import Door, shell
 from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.model.facts import Facts
 from nfvcap.model.measurement import Measurement
 from nfvcap.model.result import Check, HostResult, Result
 from nfvcap.planner.query import FACTS_QUERY
+from nfvcap.verify.packets.engines.guest import driver_there
 from nfvcap.verify.packets.engines.guestroom import around_host
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
 from nfvcap.verify.packets.profiles import for_emulation
@@ -32,18 +34,60 @@ _BUDGET_FACTOR = 5
 """A trial in a guest takes some round trips beside its sending, so a budget that nobody named is larger."""
 
 
-def measure(fleet: Fleet, names: tuple[str, ...], options: PacketOptions, fmt: str) -> Result:
-    """Judge the host, then measure into each guest, one after the other.
+@dataclass(frozen=True)
+class Looked:
+    """A host that was looked at, and what is asked for."""
+
+    fleet: Fleet
+    host: str
+    facts: Facts
+    seen: Mapping[str, Any]  # guests, as the module nfvcap_guest_info tells them
+    source: Origin
+    options: PacketOptions
+    fmt: str
+
+
+def measure(fleet: Fleet, options: PacketOptions, fmt: str) -> Result:
+    """Judge the host, then measure into each guest that is named, one after the other; or all cells of the matrix.
 
     Raises:
         UsageError: NFV-PKT-203 several hosts, NFV-PKT-211 no such source.
         NfvcapError: the host cannot be looked at.
     """
     if len(fleet.hosts) != 1:
-        raise UsageError("NFV-PKT-203", "--guest is for one host", f"selected were {', '.join(fleet.hosts)}",
+        raise UsageError("NFV-PKT-203", "packets are for one host at a time", f"selected were {', '.join(fleet.hosts)}",
                          "name the guest's host")  # fmt: skip
     (host,) = fleet.hosts
     source = origin(options.source)
+    wish = _wish(options, source)
+    judged = _state(fleet)
+    if judged.hosts[0].blocked is not None:
+        return judged
+    facts, seen = _look(fleet, host, options.guest)
+    looked = Looked(fleet, host, facts, seen, source, options, fmt)
+    made = judged.hosts[0]
+    made = made.model_copy(update={"environment": around_host(made.environment, facts)})
+    if options.matrix:
+        from nfvcap.cli.verify_matrix import guests as matrix_of
+
+        made = matrix_of(looked, made, wish)
+    else:
+        made = _guests(looked, made, wish)
+    result = Result(nfvcap_version=__version__, created_at=now(), hosts=(made,))
+    keep(result, options)
+    return result
+
+
+def _guests(looked: Looked, made: HostResult, wish: Wish) -> HostResult:
+    for name in looked.options.guest:
+        made = add(made, GuestRun(looked, name).result(made, wish))
+        if any(measurement.partial == INTERRUPTED for measurement in made.measurements):
+            say(paint("interrupted: the report is partial, and says so", "WARN"))
+            break
+    return made
+
+
+def _wish(options: PacketOptions, source: Origin) -> Wish:
     wish = wish_of(options)
     if wish.traffic.file and source.kind == "lab":
         raise UsageError(
@@ -52,21 +96,7 @@ def measure(fleet: Fleet, names: tuple[str, ...], options: PacketOptions, fmt: s
         )  # fmt: skip
     if source.kind == "lab":
         wish = replace(wish, profile=for_emulation(wish.profile))
-    wish = wish if options.budget else replace(wish, budget_s=wish.budget_s * _BUDGET_FACTOR)
-    judged = _state(fleet)
-    if judged.hosts[0].blocked is not None:
-        return judged
-    facts, seen = _look(fleet, host, names)
-    made = judged.hosts[0]
-    made = made.model_copy(update={"environment": around_host(made.environment, facts)})
-    for name in names:
-        made = _add(made, _Guest(fleet, host, facts, seen[name], source, options, fmt).result(made, wish))
-        if any(measurement.partial == INTERRUPTED for measurement in made.measurements):
-            say(paint("interrupted: the report is partial, and says so", "WARN"))
-            break
-    result = Result(nfvcap_version=__version__, created_at=now(), hosts=(made,))
-    keep(result, options)
-    return result
+    return wish if options.budget else replace(wish, budget_s=wish.budget_s * _BUDGET_FACTOR)
 
 
 def _state(fleet: Fleet) -> Result:
@@ -88,11 +118,12 @@ def _look(fleet: Fleet, host: str, names: tuple[str, ...]) -> tuple[Facts, Mappi
     return known.values[host], {guest["name"]: guest for guest in guests.seen(outcome, host)}
 
 
-def _add(host: HostResult, more: HostResult) -> HostResult:
+def add(host: HostResult, more: HostResult) -> HostResult:
+    """A host's result with that of one more measurement."""
     return host.model_copy(
         update={
             "environment": more.environment,
-            "fingerprint": more.fingerprint,
+            "fingerprint": more.fingerprint or host.fingerprint,
             "checks": (*host.checks, *more.checks),
             "measurements": (*host.measurements, *more.measurements),
         }
@@ -100,27 +131,40 @@ def _add(host: HostResult, more: HostResult) -> HostResult:
 
 
 @dataclass(frozen=True)
-class _Guest:
+class GuestRun:
     """One guest to be measured into."""
 
-    fleet: Fleet
-    host: str
-    facts: Facts
-    seen: Mapping[str, Any]
-    source: Origin
-    options: PacketOptions
-    fmt: str
+    looked: Looked
+    name: str
+
+    def with_options(self, **changed: Any) -> GuestRun:
+        """The same with other options."""
+        return replace(self, looked=replace(self.looked, options=replace(self.looked.options, **changed)))
+
+    def says(self, script: str) -> bool:
+        """Does a script end well in the guest?"""
+        with self._way() as door:
+            return shell(door, script).ok
+
+    def on_vfio(self, vfs: Sequence[GuestVf]) -> bool:
+        """Has vfio-pci all these VFs in the guest?"""
+        with self._way() as door:
+            return all(vf.guest_address and driver_there(door, vf) == "vfio-pci" for vf in vfs)
+
+    def _way(self) -> AbstractContextManager[Door]:
+        from nfvcap.door import find
+
+        return find.way_to_guest(self.name, self.looked.host, self.looked.fleet.loaded)
 
     def result(self, host: HostResult, wish: Wish) -> HostResult:
         """Checks and measurement; whatever keeps it from being made is a check that says so."""
         from nfvcap.verify.packets.checks import checks, failed
         from nfvcap.verify.packets.machine import fingerprint
 
-        name = self.seen["name"]
         try:
             around, measurement = self._measure(host.environment, wish)
         except NfvcapError as error:
-            return HostResult(host=host.host, environment=host.environment, checks=(failed(name, error),))
+            return HostResult(host=host.host, environment=host.environment, checks=(failed(self.name, error),))
         digest = fingerprint(around)
         found: tuple[Check, ...] = checks(measurement, digest)
         return HostResult(host=host.host, environment=around, checks=found, fingerprint=digest,
@@ -129,35 +173,35 @@ class _Guest:
     def _measure(self, environment: Mapping[str, Any], wish: Wish) -> tuple[dict[str, Any], Measurement]:
         from nfvcap.agent.build import locate
         from nfvcap.agent.deploy import deploy
-        from nfvcap.door.find import way_to_guest, way_to_host
+        from nfvcap.door.find import way_to_host
         from nfvcap.verify.packets.engines.guest import Place, guest_path
         from nfvcap.verify.packets.engines.guestroom import around_guest, directory_for
         from nfvcap.verify.packets.machine import fingerprint
 
-        name, options = str(self.seen["name"]), self.options
+        name, looked, options = self.name, self.looked, self.looked.options
         vfs = self._vfs()
         wish = replace(wish, traffic=wish.traffic.model_copy(update={"flows": max(len(vfs), wish.traffic.flows)}))
         with ExitStack() as stack:
-            source = stack.enter_context(self.source.open(vfs))
+            source = stack.enter_context(looked.source.open(vfs))
             say(f"{name}: a way in, and the agent there …")
-            door = stack.enter_context(way_to_guest(name, self.host, self.fleet.loaded))
+            door = stack.enter_context(self._way())
             agent = deploy(door, locate())
             place = Place(door, agent, directory_for(door, options.directory), self._options_there())
             path = stack.enter_context(
-                guest_path(name, vfs, place, source, wish.profile, engine=options.engine, label=self.source.label,
-                           host=way_to_host(self.host, self.fleet.loaded)[0])
+                guest_path(name, vfs, place, source, wish.profile, engine=options.engine, label=looked.source.label,
+                           host=way_to_host(looked.host, looked.fleet.loaded)[0])
             )  # fmt: skip
             around = {**environment, **around_guest(name, door, agent, place.directory, vfs)}
-            run = Run(path, wish, None, fingerprint(around), Narrator(self.fmt).follow())
+            run = Run(path, wish, None, fingerprint(around), Narrator(looked.fmt).follow())
             return around, run.measure()
 
     def _vfs(self) -> tuple[GuestVf, ...]:
-        vfs = vfs_of(self.seen, self.facts)
-        wanted = self.options.vf
+        vfs = vfs_of(self.looked.seen[self.name], self.looked.facts)
+        wanted = self.looked.options.vf
         found = tuple(vf for vf in vfs if not wanted or vf.address in wanted)
         if not found:
             raise UsageError(
-                "NFV-PKT-209", f"guest {self.seen['name']} has no VF {', '.join(wanted)}",
+                "NFV-PKT-209", f"guest {self.name} has no VF {', '.join(wanted)}",
                 f"it has {', '.join(vf.address for vf in vfs)}", "correct --vf",
             )  # fmt: skip
         return found
@@ -165,6 +209,6 @@ class _Guest:
     def _options_there(self) -> tuple[str, ...]:
         """Options for the capture, unless told otherwise: a guest may be small, and an emulated one has no time for
         polls that bring nothing."""
-        wanted = self.options.capture_options
-        usual = {"--burst-buffer": "16M"} | ({"--idle-sleep": "1ms"} if self.source.kind == "lab" else {})
+        wanted = self.looked.options.capture_options
+        usual = {"--burst-buffer": "16M"} | ({"--idle-sleep": "1ms"} if self.looked.source.kind == "lab" else {})
         return (*wanted, *(word for key, value in usual.items() if key not in wanted for word in (key, value)))

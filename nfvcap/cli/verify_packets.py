@@ -12,11 +12,11 @@ from nfvcap import __version__
 from nfvcap.cli.output import paint, say
 from nfvcap.cli.packet_options import PacketOptions
 from nfvcap.errors import NfvcapError, UsageError
-from nfvcap.model.measurement import Calibration, Measurement, Phase, Trial
+from nfvcap.model.measurement import Calibration, Phase, Trial
 from nfvcap.model.result import HostResult, Result
 from nfvcap.report.numbers import integer, mpps, percent, seconds
 from nfvcap.verify.packets.profiles import PROFILES
-from nfvcap.verify.packets.run import Follow, Run, Wish, now
+from nfvcap.verify.packets.run import INTERRUPTED, Follow, Run, Wish, now
 from nfvcap.verify.packets.traffic import traffic
 
 HERE = ("localhost", "127.0.0.1")
@@ -31,19 +31,25 @@ def measure(hosts: Sequence[str], options: PacketOptions, fmt: str) -> Result:
         NfvcapError: the agent is missing or cannot be built.
     """
     wish = wish_of(options)
-    if options.engine != "vdev":
-        raise UsageError("NFV-PKT-203", f"--engine {options.engine} is for guests", "none was named",
-                         "add --guest GUEST, or say --engine vdev")  # fmt: skip
+    if options.engine not in {"vdev", None} or options.guest:
+        raise UsageError("NFV-PKT-203", "kernel, af_xdp and dpdk are engines of guests", "this machine has vdev",
+                         "nfvcap verify HOST --guest GUEST, or --engine vdev alone")  # fmt: skip
     if len(hosts) != 1 or hosts[0] not in (*HERE, socket.gethostname()):
         raise UsageError(
-            "NFV-PKT-203", f"--engine {options.engine} measures on this machine only",
-            f"asked for was {', '.join(hosts)}", f"nfvcap verify localhost --engine {options.engine}",
+            "NFV-PKT-203", "--engine vdev measures on this machine only",
+            f"asked for was {', '.join(hosts)}", "nfvcap verify localhost --engine vdev",
         )  # fmt: skip
     follow = Narrator(fmt).follow()
-    host, measurement = _vdev(hosts[0], wish, options, follow)
+    if options.matrix:
+        from nfvcap.cli.verify_matrix import local
+
+        empty = HostResult(host=hosts[0], environment={}, checks=())
+        host = local(empty, wish, lambda one: _vdev(hosts[0], one, options, follow))
+    else:
+        host = _vdev(hosts[0], wish, options, follow)
     result = Result(nfvcap_version=__version__, created_at=now(), hosts=(host,))
     keep(result, options)
-    if measurement.partial == "interrupted":
+    if not options.matrix and host.measurements[0].partial == INTERRUPTED:
         say(paint("interrupted: the report is partial, and says so", "WARN"))
     return result
 
@@ -72,7 +78,7 @@ def wish_of(options: PacketOptions) -> Wish:
     )  # fmt: skip
 
 
-def _vdev(host: str, wish: Wish, options: PacketOptions, follow: Follow) -> tuple[HostResult, Measurement]:
+def _vdev(host: str, wish: Wish, options: PacketOptions, follow: Follow) -> HostResult:
     from nfvcap.agent.build import locate
     from nfvcap.agent.client import Agent
     from nfvcap.verify.packets.checks import checks
@@ -92,11 +98,8 @@ def _vdev(host: str, wish: Wish, options: PacketOptions, follow: Follow) -> tupl
     digest = fingerprint(around)
     with vdev_path(agent, directory, options.link, capture_options=options.capture_options) as path:
         measurement = Run(path, wish, None, digest, follow).measure()
-    return (
-        HostResult(host=host, environment=around, checks=checks(measurement, digest), fingerprint=digest,
-                   measurements=(measurement,)),
-        measurement,
-    )  # fmt: skip
+    return HostResult(host=host, environment=around, checks=checks(measurement, digest), fingerprint=digest,
+                      measurements=(measurement,))  # fmt: skip
 
 
 def keep(result: Result, options: PacketOptions) -> None:

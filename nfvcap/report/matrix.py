@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from nfvcap.model.measurement import Measurement
 from nfvcap.report.measured import load_of
 from nfvcap.report.numbers import integer, mpps, percent
 from nfvcap.report.study import ROWS, Published, row_of
+from nfvcap.verify.packets.cells import KEYS, TRAFFICS, subject
 
 SMALL, AVERAGE = "64 B", "965 B mean"
 
@@ -23,6 +24,7 @@ class Cell:
     heat: int = -1  # 0 (nothing captured) to 10 (everything); -1: not measured
     published: str = ""
     note: str = ""
+    skipped: str = ""  # why it was not measured
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,12 @@ class Row:
     cells: tuple[Cell, Cell]
 
 
-def rows(measurements: Sequence[Measurement]) -> list[Row]:
-    """Ours first, then what only the study has."""
+def rows(measurements: Sequence[Measurement], skipped: Mapping[str, str] | None = None) -> list[Row]:
+    """Ours first, then what only the study has.
+
+    Args:
+        skipped: cells that the matrix could not measure, by their names, with why.
+    """
     made: dict[tuple[str, str, str, int], Row] = {}
     for m in measurements:
         key = (m.attachment, m.engine, m.pf_driver, m.vfs if m.attachment == "virtual function" else 0)
@@ -49,6 +55,15 @@ def rows(measurements: Sequence[Measurement]) -> list[Row]:
     for row in ROWS:
         key = (row.attachment, row.engine, row.pf_driver, row.vfs)
         made.setdefault(key, _published(key, row))
+    if not skipped:
+        return list(made.values())
+    for key in KEYS:
+        old = made.get(key) or _published(key, None)
+        pair = [
+            cell if cell.ours or not (why := skipped.get(subject(key, traffic))) else replace(cell, skipped=why)
+            for cell, traffic in zip(old.cells, TRAFFICS, strict=True)
+        ]
+        made[key] = replace(old, cells=(pair[0], pair[1]))
     return list(made.values())
 
 
@@ -74,7 +89,14 @@ def _ours(m: Measurement, cell: Cell) -> Cell:
     elif m.goals and m.goals[0].lower_pps is not None:
         share = min(10, m.goals[0].lower_pps * 10 // line) if line else -1
         words = f"≥ {percent(m.goals[0].lower_pps, line, 1)}"
-        detail = f"{mpps(m.goals[0].lower_pps)} without loss; the source is no faster"
+        detail = f"{mpps(m.goals[0].lower_pps)} without loss"
+        if m.goals[0].upper_pps is None:
+            detail += "; the source is no faster"
+    elif load and not m.goals:
+        sent, lost = sum(trial.sent for trial in load), sum(trial.lost for trial in load)
+        share = (sent - lost) * 10 // sent if sent else -1
+        words = percent(sent - lost, sent, 1)
+        detail = f"{integer(lost)} of {integer(sent)} lost at {mpps(load[0].intended_pps)}"
     else:
         return cell
     return Cell(words, detail, share, cell.published, cell.note)

@@ -149,3 +149,16 @@ def test_a_guest_without_a_vf_is_a_check_that_says_so(agent: Agent, guest: Room,
     out, err = done.communicate(timeout=100)
     (check,) = Result.from_json(out).hosts[0].checks
     assert done.returncode == 1 and check.id == "NFV-PKT-002" and "NFV-PKT-209" in check.reason, err
+
+
+def test_the_matrix_measures_what_the_guest_has(agent: Agent, guest: Room, tmp_path: Path) -> None:
+    done = nfvcap(agent, guest, tmp_path, "--matrix", "--rate", "200pps", "--format", "json", "--no-keep", "--budget",
+                  "5m")  # fmt: skip
+    out, err = done.communicate(timeout=400)
+    (host,) = Result.from_json(out).hosts
+    assert done.returncode in {0, 5}, err
+    measured = {(m.engine, m.traffic.name) for m in host.measurements}
+    assert measured >= {("kernel", "64"), ("kernel", "965")} and all(m.name.endswith(" B") for m in host.measurements)
+    skipped = {check.subject: check.reason for check in host.checks if check.id == "NFV-PKT-020"}
+    assert "vfio-pci" in skipped["virtual function, DPDK, PF by kernel, 1 VF, 64"]
+    assert "virtual function, kernel, PF by kernel, 1 VF, 64" not in skipped and guest.pids() == []

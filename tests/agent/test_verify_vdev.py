@@ -146,6 +146,21 @@ def test_the_command_measures_reports_and_keeps(agent: Agent, tmp_path: Path) ->
     assert (tmp_path / "nfvcap" / "results.sqlite").exists()
 
 
+def test_the_matrix_of_this_machine(agent: Agent, tmp_path: Path) -> None:
+    done = nfvcap(agent, tmp_path, "verify", "localhost", "--matrix", "--rate", "2kpps", "--format", "json",
+                  "--html", str(tmp_path / "m.html"), "--no-keep")  # fmt: skip
+    out, err = done.communicate(timeout=300)
+    (host,) = Result.from_json(out).hosts
+    assert done.returncode in {0, 4, 5}, err
+    assert [m.name for m in host.measurements] == ["vdev 64 B", "vdev 965 B"]
+    assert {m.traffic.name for m in host.measurements} == {"64", "965"}
+    skipped = {check.subject: check.reason for check in host.checks if check.id == "NFV-PKT-020"}
+    assert all(check.verdict is Verdict.SKIP for check in host.checks if check.id == "NFV-PKT-020")
+    assert "HPCAP is not installed" in skipped["bare metal, HPCAP, 64"] and len(skipped) > 30
+    page = (tmp_path / "m.html").read_text()
+    assert "not measured: HPCAP is not installed" in page and "study: 97.9 %" in page
+
+
 def test_ctrl_c_stops_the_source_first_and_keeps_a_partial_report(agent: Agent, tmp_path: Path) -> None:
     process = nfvcap(agent, tmp_path, "verify", "localhost", "--engine", "vdev", "--rate", "2kpps", "--profile", "soak",
                      "--budget", "10m", "--format", "json", "--no-keep")  # fmt: skip

@@ -22,6 +22,8 @@ EMULATED = (
     "An emulated lab server: the figures show that every packet is accounted for, and say nothing about the speed of "
     "real hardware."
 )
+_KERNEL = {"kernel": "af_packet", "af_xdp": "af_xdp"}
+_WORDS = {"af_packet": "kernel", "af_xdp": "AF_XDP", "dpdk": "DPDK"}
 _DEFAULT_MBPS = 10_000
 _SLACK_S = 150.0
 # A processor that is emulated twice may stand still for longer than a profile's silence.
@@ -60,14 +62,14 @@ def guest_path(
     """A path whose interfaces in the guest are up as long as the block; one that was down is set down again.
 
     Args:
-        engine: "kernel", "dpdk", or None: the kernel's driver where it has all VFs, else DPDK.
+        engine: "kernel", "af_xdp", "dpdk", or None: the kernel's driver where it has all VFs, else DPDK.
         host: the way into the guest's host, for the counters of the PF; None: they are not read.
 
     Raises:
         UsageError: NFV-PKT-210 the engine cannot have the VFs.
     """
     nics = _nics(guest, vfs, place.door, engine)
-    kernel = bool(nics[0].interface)
+    word = _WORDS[nics[0].port.partition(":")[0] if nics[0].interface else "dpdk"]
     names = [nic.interface for nic in nics if nic.interface]
     was_down = must(shell(place.door, _UP, *names), place.door).split() if names else []
     longest_s = 2 * max([profile.trial_s, *(goal.final_trial_s for goal in profile.goals)]) + _SLACK_S
@@ -80,8 +82,8 @@ def guest_path(
     plural = "s" if len(vfs) > 1 else ""
     try:
         yield Path(
-            name=f"{guest} VF{plural} {' '.join(vf.address for vf in vfs)}" + ("" if kernel else " DPDK"),
-            source=source, point=point, attachment="virtual function", engine="kernel" if kernel else "DPDK",
+            name=f"{guest} VF{plural} {' '.join(vf.address for vf in vfs)}" + ("" if word == "kernel" else f" {word}"),
+            source=source, point=point, attachment="virtual function", engine=word,
             link_mbps=min(vf.link_mbps for vf in vfs) or _DEFAULT_MBPS, label=label,
             label_note=EMULATED if label == "functional" else "", pf_driver=vfs[0].pf_driver, vfs=len(vfs),
             observers=observers, proof_pps=_PROOF_PPS[label], drain_s=_DRAIN_S[label],
@@ -93,18 +95,23 @@ def guest_path(
                 shell(place.door, _DOWN, *was_down)
 
 
+def driver_there(door: Door, vf: GuestVf) -> str:
+    """The driver of a VF in the guest; "" when nobody knows."""
+    return shell(door, _DRIVER, vf.guest_address).stdout.strip() if vf.guest_address else ""
+
+
 def _nics(guest: str, vfs: Sequence[GuestVf], door: Door, engine: str | None) -> tuple[Nic, ...]:
     lacking = [vf.address for vf in vfs if not vf.interface]
-    if engine == "kernel" and lacking:
+    if engine in _KERNEL and lacking:
         raise UsageError(
             "NFV-PKT-210", f"guest {guest} shows no interface of VF {', '.join(lacking)}",
             "no network driver of its kernel has it, or the guest does not say so",
             "--engine dpdk, or give the VF back to its kernel driver in the guest",
         )  # fmt: skip
-    if engine == "kernel" or (engine is None and not lacking):
-        return tuple(Nic(f"af_packet:{vf.interface}", vf.interface) for vf in vfs)
+    if engine in _KERNEL or (engine is None and not lacking):
+        return tuple(Nic(f"{_KERNEL[engine or 'kernel']}:{vf.interface}", vf.interface) for vf in vfs)
     for vf in vfs:
-        driver = shell(door, _DRIVER, vf.guest_address).stdout.strip() if vf.guest_address else ""
+        driver = driver_there(door, vf)
         if driver != "vfio-pci":
             raise UsageError(
                 "NFV-PKT-210", f"DPDK cannot have VF {vf.address} in guest {guest}",
