@@ -54,14 +54,24 @@ def tree(host: str, facts: Facts, plan: HostPlan | None, seen: Sequence[Mapping[
 
 
 def _inside(guest: Mapping[str, Any] | None) -> list[Branch]:
-    """The guest's VFs: address on the host → address in the guest → interface there."""
+    """The guest's VFs: address on the host → address in the guest → interface there, with the guest's own counts."""
     if guest is None:
         return []
     unknown = "its agent is silent" if guest["agent"] is False else "no interface" if guest["agent"] else "no agent"
     return [
-        Branch(f"{vf['address']} → {vf['guest_address'] or '?'} → {vf['interface'] or paint(unknown, 'WARN')}")
+        Branch(
+            f"{vf['address']} → {vf['guest_address'] or '?'} → {vf['interface'] or paint(unknown, 'WARN')}"
+            f"{_packets(vf.get('packets'))}"
+        )
         for vf in guest["vfs"]
     ]
+
+
+def _packets(counts: Mapping[str, int] | None) -> str:
+    if counts is None:
+        return ""
+    dropped = f", dropped {counts['dropped']}" if counts["dropped"] else ""
+    return f"  received {counts['received']}, sent {counts['sent']}{dropped} packets"
 
 
 def lines(branch: Branch) -> list[str]:

@@ -139,9 +139,10 @@ class GuestAgent:
             raise Failure("NFV-GUEST-012", f"{path} could not be written in guest {self.name}", done.complaint, "")
 
     def interfaces(self) -> list[dict[str, Any]]:
-        """Network interfaces but the loopback, by name: ``name``, ``mac``, ``addresses``, ``pci``.
+        """Network interfaces but the loopback, by name: ``name``, ``mac``, ``addresses``, ``pci``, ``packets``.
 
         ``pci`` is the device's address in the guest, None when there is none or the agent may not run programs.
+        ``packets`` are the guest's own counts: ``received``, ``sent``, ``dropped``; None where the agent tells none.
         """
         pci = self._pci_of_interfaces()
         found = []
@@ -154,6 +155,7 @@ class GuestAgent:
                         "mac": each.get("hardware-address"),
                         "addresses": addresses,
                         "pci": pci.get(each["name"]),
+                        "packets": _packets(each.get("statistics")),
                     }
                 )
         return sorted(found, key=lambda interface: interface["name"])
@@ -174,3 +176,13 @@ class GuestAgent:
         found = dict(pair for pair in pairs if len(pair) == 2)
         # A virtio interface is a child of its PCI device.
         return {name: address for name, address in found.items() if address.count(":") == 2}
+
+
+def _packets(counts: dict[str, int] | None) -> dict[str, int] | None:
+    if not counts:
+        return None
+    return {
+        "received": counts.get("rx-packets", 0),
+        "sent": counts.get("tx-packets", 0),
+        "dropped": counts.get("rx-dropped", 0) + counts.get("tx-dropped", 0),
+    }

@@ -76,6 +76,7 @@ def lent(tree: ElementTree.Element) -> list[dict[str, Any]]:
                 "guest_address": _pci(place) if place is not None else None,
                 "mac": mac.get("address") if mac is not None else None,
                 "interface": None,
+                "packets": None,
             }
         )
     return seen
@@ -87,7 +88,7 @@ def _match(vfs: list[dict[str, Any]], interfaces: list[dict[str, Any]]) -> None:
         for interface in interfaces:
             at_place = vf["guest_address"] is not None and interface["pci"] == vf["guest_address"]
             if at_place or (vf["mac"] and str(interface["mac"]).lower() == vf["mac"].lower()):
-                vf["interface"] = interface["name"]
+                vf["interface"], vf["packets"] = interface["name"], interface.get("packets")
                 vf["guest_address"] = interface["pci"] or vf["guest_address"]
                 break
 

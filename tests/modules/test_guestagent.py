@@ -24,7 +24,10 @@ INTERFACES = [
         "name": "lo", "hardware-address": "00:00:00:00:00:00",
         "ip-addresses": [{"ip-address-type": "ipv4", "ip-address": "127.0.0.1", "prefix": 8}],
     },
-    {"name": "eth0", "hardware-address": "02:00:00:81:00:05", "statistics": {"rx-packets": 0}},
+    {
+        "name": "eth0", "hardware-address": "02:00:00:81:00:05",
+        "statistics": {"rx-packets": 12, "tx-packets": 5, "rx-dropped": 3, "rx-bytes": 1200},
+    },
 ]  # fmt: skip
 
 
@@ -128,6 +131,7 @@ def test_a_file_comes_back_as_it_was(guest: Guest, tmp_path: Path, size: int) ->
 def test_interfaces_without_the_loopback(guest: Guest) -> None:
     (interface,) = GuestAgent(guest).interfaces()
     assert (interface["name"], interface["mac"], interface["addresses"]) == ("eth0", "02:00:00:81:00:05", [])
+    assert interface["packets"] == {"received": 12, "sent": 5, "dropped": 3}
 
 
 def test_an_agent_that_may_not_run_programs_still_tells_interfaces(guest: Guest) -> None:

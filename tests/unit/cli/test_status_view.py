@@ -56,6 +56,11 @@ def test_a_vf_is_followed_into_its_guest() -> None:
     text = [click.unstyle(line) for line in lines(tree("host1", host(), None, seen))]
     at = next(number for number, line in enumerate(text) if "guest vm1" in line and "vCPUs" in line)
     assert text[at + 1].strip(" │└├─") == "0000:81:10.0 → 0000:02:00.0 → eth0"
+    seen[0]["vfs"][0]["packets"] = {"received": 12, "sent": 5, "dropped": 0}  # type: ignore[index]
+    assert "→ eth0  received 12, sent 5 packets" in "\n".join(lines(tree("host1", host(), None, seen)))
+    seen[0]["vfs"][0]["packets"]["dropped"] = 3  # type: ignore[index]
+    assert "sent 5, dropped 3 packets" in "\n".join(lines(tree("host1", host(), None, seen)))
+    seen[0]["vfs"][0]["packets"] = None  # type: ignore[index]
     seen[0]["agent"], seen[0]["vfs"][0]["interface"] = False, None  # type: ignore[index]
     assert "→ its agent is silent" in "\n".join(
         click.unstyle(line) for line in lines(tree("host1", host(), None, seen))
