@@ -17,7 +17,7 @@ from nfvcap.cli import attach_view, mirror_view
 from nfvcap.cli.guest_host import Place, find_place, host_options, operator
 from nfvcap.cli.options import format_option
 from nfvcap.cli.output import emit, paint, say
-from nfvcap.errors import UsageError
+from nfvcap.errors import ExitCode, UsageError
 from nfvcap.mirror.duration import seconds
 from nfvcap.mirror.request import Spot, port_of, resolve_for
 from nfvcap.model.attach import Attachment, MirrorWish
@@ -65,10 +65,10 @@ def attach_vf(
     *, guest: str, host: str, inventory: tuple[Path, ...], pf: str, vf: str, mac: str, vlan: int | None,
     trust: bool | None, spoofchk: bool | None, where: str | None, timeout_s: float, sources: str,
     direction: str | None, duration: str, allow_promisc: bool, dry_run: bool, fmt: str,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Give GUEST a VF: choose it, set it up, plug it in, and wait until the guest has it.
 
-    One transaction: when a step fails, VF, driver and guest are exactly as before.
+    One transaction: when a step fails, VF, driver and guest are exactly as before. A dry run ends with exit code 3.
     """
     wish = Request(
         guest=guest, pf=pf, vf=vf, mac=mac, vlan=vlan, trust=trust, spoofchk=spoofchk,
@@ -100,14 +100,18 @@ def attach_vf(
         if fmt == "json":
             emit(made.to_json().rstrip())
         say("nothing was changed: the host would accept this")
-        return
-    result = outcome.data(place.host, "nfvcap_attached")
+        return int(ExitCode.CHANGES_PENDING)
+    _tell(place.host, outcome.data(place.host, "nfvcap_attached"), fmt)
+    return int(ExitCode.OK)
+
+
+def _tell(host: str, result: dict[str, Any] | None, fmt: str) -> None:
     if result is None:
-        raise UsageError("NFV-RUN-008", f"{place.host} did not say what it attached", "", "read the log of the run")
+        raise UsageError("NFV-RUN-008", f"{host} did not say what it attached", "", "read the log of the run")
     if fmt == "json":
-        emit(json.dumps({"schema": SCHEMA, "host": place.host, **result}, indent=2))
+        emit(json.dumps({"schema": SCHEMA, "host": host, **result}, indent=2))
         return
-    for line in attach_view.attached(place.host, result):
+    for line in attach_view.attached(host, result):
         emit(line)
 
 

@@ -37,7 +37,10 @@ def detach_vf(
     *, guest: str, host: str, inventory: tuple[Path, ...], pf: str, vf: str, timeout_s: float, force: bool, yes: bool,
     dry_run: bool, fmt: str,
 ) -> int:  # fmt: skip
-    """Take a VF from GUEST: wait for its release, restore every attribute and the driver, free the VF."""
+    """Take a VF from GUEST: wait for its release, restore every attribute and the driver, free the VF.
+
+    A dry run ends with exit code 3.
+    """
     place = find_place("detach-vf", guest, host, inventory, also=lambda facts: has_any(guest, facts))
     entry = which(guest, vf, pf, place.facts, place.host)
     question = f"Power off {guest} on {place.host} to take VF {entry['address']} from it?"
@@ -54,8 +57,10 @@ def detach_vf(
         raise outcome.failures[place.host]
     changes = outcome.data(place.host, "nfvcap_changes") or []
     if dry_run:
+        if fmt == "json":
+            emit(json.dumps({"schema": SCHEMA, "host": place.host, "vf": wish["vf"], "changes": changes}, indent=2))
         say(f"{place.host}: would undo {', '.join(change['id'] for change in changes)}")
-        return 0
+        return int(ExitCode.CHANGES_PENDING)
     result = outcome.data(place.host, "nfvcap_detached")
     if result is None:
         raise UsageError("NFV-RUN-008", f"{place.host} did not say what it detached", "", "read the log of the run")

@@ -206,7 +206,7 @@ def test_fifty_cycles_leave_nothing_behind(
 ) -> None:
     """One playbook attaches and detaches again and again; everything that could leak is counted before and after."""
     handles = "ls /proc/$(pidof libvirtd)/fd | wc -l; ls /proc/$(pidof qemu-system-x86_64)/fd | wc -l; ls /dev/vfio"
-    document = json.loads(nfvcap("attach-vf", GUEST, "--vf", VF, "--dry-run", "--format", "json"))
+    document = json.loads(nfvcap("attach-vf", GUEST, "--vf", VF, "--dry-run", "--format", "json", expect=3))
     wish = document["nfvcap_attach"][HOST]
     wish = {key: wish[key] for key in ("guest", "uuid", "pf", "index", "address", "mac", "live", "config", "by")}
     book = tmp_path / "loop.yml"

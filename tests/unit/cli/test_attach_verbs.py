@@ -74,6 +74,7 @@ def test_attach_says_what_why_and_where_in_the_guest(nfvcap: Nfvcap, fleet: Host
 def test_dry_run_asks_the_host_in_check_mode_and_gives_the_document(nfvcap: Nfvcap, fleet: Hosts) -> None:
     result = nfvcap("attach-vf", "vm1", "--dry-run", "--format", "json")
     assert fleet.runs[0]["check"] is True and "nothing was changed" in result.stderr
+    assert result.return_value == ExitCode.CHANGES_PENDING
     assert Attach.from_json(result.stdout).nfvcap_attach["host1"].guest == "vm1"
 
 
@@ -119,6 +120,9 @@ def test_detach(nfvcap: Nfvcap, fleet: Hosts) -> None:
     assert fleet.runs[0]["variables"]["nfvcap_detach"]["host1"]["vf"] == f"{PORT1}:2"
     assert code(nfvcap("detach-vf", "vm1", "--vf", "ens1:1")) == "NFV-ATTACH-016"
     assert "is free" in nfvcap("detach-vf", "vm1", "--vf", "ens1:2").stdout
+    tried = nfvcap("detach-vf", "vm1", "--dry-run", "--format", "json")
+    assert tried.return_value == ExitCode.CHANGES_PENDING and json.loads(tried.stdout)["changes"] == [{"id": "x"}]
+    assert fleet.runs[-1]["check"] is True
 
 
 def test_detach_from_a_guest_that_libvirt_has_forgotten(nfvcap: Nfvcap, fleet: Hosts) -> None:
