@@ -137,31 +137,36 @@ def untouched(found: dict[str, Any], *names: str) -> None:
     assert (found["lost"], found["duplicated"]) == (0, 0), found
 
 
-def come(nfvcap: Controller, macs: dict[str, str], vm3: Guest) -> Eye:
-    """The monitor is made, started, attached with --mirror."""
+def come(nfvcap: Controller) -> Any:
+    """The monitor is made, started, attached with --mirror; where its VF is in it."""
     nfvcap("guest", "create", MONITOR, "--start", "--wait", "600", timeout_s=1200)
     attached = nfvcap.json("attach-vf", MONITOR, "--mirror", WATCHED, "--timeout", "180")
     assert attached["mirror"]["rule"]["monitor"]["label"] == MONITOR
-    return Eye(vm3, attached["sight"]["name"], macs[WATCHED])
+    return attached["sight"]
+
+
+def hang(host: Host) -> None:
+    """The monitor's whole virtual machine stands still for a while."""
+    pid = host.read(f"/run/libvirt/qemu/{MONITOR}.pid").strip()
+    host.run(f"kill -STOP {pid}")
+    try:
+        time.sleep(HANGS_S)
+    finally:
+        host.run(f"kill -CONT {pid}")
+    Guest(host, MONITOR).wait()
 
 
 def test_nobody_notices_a_monitor(
     macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
 ) -> None:
     with Traffic(nfvcap, tmp_path / "said", WATCHED, BYSTANDER) as traffic:
-        eye = come(nfvcap, macs, vm3)
+        eye = Eye(vm3, come(nfvcap)["name"], macs[WATCHED])
         eye.sees_everything()
 
         vm3.reboot()
         eye.sees_everything()
 
-        pid = host.read(f"/run/libvirt/qemu/{MONITOR}.pid").strip()
-        host.run(f"kill -STOP {pid}")
-        try:
-            time.sleep(HANGS_S)
-        finally:
-            host.run(f"kill -CONT {pid}")
-        vm3.wait()
+        hang(host)
         eye.sees_everything()
 
         nfvcap("mirror", "remove", MONITOR)
@@ -179,9 +184,35 @@ def test_a_watched_guest_that_reboots_is_watched_again_and_the_other_does_not_no
     macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
 ) -> None:
     with Traffic(nfvcap, tmp_path / "said", BYSTANDER) as traffic:
-        come(nfvcap, macs, vm3)
+        come(nfvcap)
         Guest(host, WATCHED).reboot()
         untouched(traffic.end(), BYSTANDER)
     found = nfvcap.json("mirror", "test", MONITOR, "--from", f"lab:{LAB_NAME}", "--count", "400", "--rate", "50")
     assert found["sent"] == found["watched"]["distinct"] == found["monitor"]["distinct"] == 400
     assert nfvcap.json("mirror", "list", HOST)["hosts"][HOST]["rules"][0]["lacking"] == []
+
+
+# Gives a device to DPDK, as somebody in the guest would by hand.
+_TO_VFIO = """
+d=/sys/bus/pci/devices/{0}
+echo vfio-pci >$d/driver_override; echo {0} >$d/driver/unbind; echo {0} >/sys/bus/pci/drivers_probe
+basename $(readlink $d/driver)
+"""
+
+
+def test_nobody_notices_a_monitor_whose_program_polls_the_vf(
+    macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
+) -> None:
+    """The capture agent in the guest, by DPDK; then the guest hangs, and is taken away while the VF is DPDK's."""
+    with Traffic(nfvcap, tmp_path / "said", WATCHED, BYSTANDER) as traffic:
+        place = come(nfvcap)["address"]
+        assert vm3.run(_TO_VFIO.format(place)).strip() == "vfio-pci"
+        nfvcap("capture", MONITOR, "start", "--port", place, timeout_s=1200)
+        time.sleep(20)
+        hang(host)
+        time.sleep(10)
+        captured = nfvcap.json("capture", MONITOR, "stop", expect=(0, 4))
+        assert captured["stored"] > 2 * 10 * RATE_PPS, captured
+        nfvcap("detach-vf", MONITOR, "--timeout", "180")
+        nfvcap("guest", "destroy", MONITOR, "--yes")
+        untouched(traffic.end(), WATCHED, BYSTANDER)
