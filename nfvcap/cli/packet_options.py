@@ -74,6 +74,7 @@ class PacketOptions:
     at_least: str | None
     budget: float | None
     calibrate: bool
+    noise: float | None
     link: int
     directory: Path | None
     database: str | None
@@ -134,6 +135,9 @@ _OPTIONS = [
                  help="Trials at line rate, a search for the highest rate, trials at a rate; default: the profile's."),
     click.option("--at-least", type=Rate(), metavar="MPPS", help="Fail when the search finds less than this."),
     click.option("--budget", type=Duration(), metavar="TIME", help="End after 90s, 10m, 1h; default: the profile's."),
+    click.option("--noise", type=Duration(), metavar="TIME",
+                 help="First let oslat, cyclictest and hwlatdetect, where installed, each look for so long whether the "
+                 "CPU is left alone."),
     click.option("--calibrate", is_flag=True, help="Measure only what the source can do alone."),
     click.option("--link", default="10G", show_default=True, callback=_link, metavar="RATE",
                  help="Speed of the link that is meant by line rate."),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -162,11 +162,12 @@ class GuestRun:
         from nfvcap.verify.packets.machine import fingerprint
 
         try:
+            before = tuple(self._noise())
             around, measurement = self._measure(host.environment, wish)
         except NfvcapError as error:
             return HostResult(host=host.host, environment=host.environment, checks=(failed(self.name, error),))
         digest = fingerprint(around)
-        found: tuple[Check, ...] = checks(measurement, digest)
+        found: tuple[Check, ...] = (*before, *checks(measurement, digest))
         return HostResult(host=host.host, environment=around, checks=found, fingerprint=digest,
                           measurements=(measurement,))  # fmt: skip
 
@@ -194,6 +195,22 @@ class GuestRun:
             around = {**environment, **around_guest(name, door, agent, place.directory, vfs)}
             run = Run(path, wish, None, fingerprint(around), Narrator(looked.fmt).follow())
             return around, run.measure()
+
+    def _noise(self) -> Iterator[Check]:
+        """Does the host leave the CPU of the guest's first vCPU alone?"""
+        from nfvcap.door.find import way_to_host
+        from nfvcap.verify.packets.checks import skipped
+        from nfvcap.verify.packets.engines.noise import CHECK, noise
+
+        looked, for_s = self.looked, self.looked.options.noise
+        if not for_s:
+            return
+        pins = next((guest.vcpu_pins for guest in looked.facts.guests if guest.name == self.name), {})
+        first = pins.get(min(pins, default=0), ())
+        if len(first) != 1:
+            yield skipped(CHECK, self.name, "its vCPUs are not pinned to CPUs of their own")
+            return
+        yield from noise(way_to_host(looked.host, looked.fleet.loaded)[0], self.name, first[0], max(1, round(for_s)))
 
     def _vfs(self) -> tuple[GuestVf, ...]:
         vfs = vfs_of(self.looked.seen[self.name], self.looked.facts)

@@ -13,7 +13,7 @@ from nfvcap.cli.output import paint, say
 from nfvcap.cli.packet_options import PacketOptions
 from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.model.measurement import Calibration, Phase, Trial
-from nfvcap.model.result import HostResult, Result
+from nfvcap.model.result import Check, HostResult, Result
 from nfvcap.report.numbers import integer, mpps, percent, seconds
 from nfvcap.verify.packets.profiles import PROFILES
 from nfvcap.verify.packets.run import INTERRUPTED, Follow, Run, Wish, now
@@ -81,7 +81,9 @@ def wish_of(options: PacketOptions) -> Wish:
 def _vdev(host: str, wish: Wish, options: PacketOptions, follow: Follow) -> HostResult:
     from nfvcap.agent.build import locate
     from nfvcap.agent.client import Agent
+    from nfvcap.door.command import CommandDoor
     from nfvcap.verify.packets.checks import checks
+    from nfvcap.verify.packets.engines.noise import noise
     from nfvcap.verify.packets.engines.vdev import cpus, vdev_path
     from nfvcap.verify.packets.machine import environment, fingerprint
 
@@ -96,9 +98,13 @@ def _vdev(host: str, wish: Wish, options: PacketOptions, follow: Follow) -> Host
         "placement": f"generator on CPU {sending}, capture on CPU {capturing}, files in {directory}",
     }
     digest = fingerprint(around)
+    before: tuple[Check, ...] = ()
+    if options.noise:
+        say(f"does the machine leave CPU {capturing} alone? …")
+        before = tuple(noise(CommandDoor("this machine"), "vdev", capturing, max(1, round(options.noise))))
     with vdev_path(agent, directory, options.link, capture_options=options.capture_options) as path:
         measurement = Run(path, wish, None, digest, follow).measure()
-    return HostResult(host=host, environment=around, checks=checks(measurement, digest), fingerprint=digest,
+    return HostResult(host=host, environment=around, checks=(*before, *checks(measurement, digest)), fingerprint=digest,
                       measurements=(measurement,))  # fmt: skip
 
 
