@@ -63,8 +63,7 @@ def test_reboot_never_stops_before_the_reboot_and_says_so(nfvcap: Controller, ho
 @pytest.mark.parametrize(
     "boundary",
     [
-        "facts ok", "boot …", "reboot …", "runtime …",
-        pytest.param("runtime changed", marks=pytest.mark.soak),  # until it has been seen through
+        "facts ok", "boot …", "reboot …", "runtime …", "runtime changed",
     ],
 )  # fmt: skip
 def test_a_controller_killed_at_a_stage_boundary_leaves_a_host_that_converges(
@@ -131,7 +130,6 @@ def test_a_second_pf_is_added_without_touching_the_first(nfvcap: Controller, lab
     assert host.boot_id() == boot
 
 
-@pytest.mark.soak  # until it has been seen through
 def test_everything_survives_a_reboot(nfvcap: Controller, host: Host) -> None:
     host.reboot()
     nfvcap("verify", HOST, "--state-only")

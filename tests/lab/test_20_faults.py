@@ -83,8 +83,7 @@ def test_vfs_are_not_recreated_while_a_guest_holds_one(
     ("illness", "code"),
     [
         pytest.param(("fails-after", "2"), "NFV-SRIOV-007", id="fails-at-the-third-vf"),
-        # Until it has been seen through to its end.
-        pytest.param(("blocks",), "NFV-SRIOV-006", id="blocks", marks=pytest.mark.soak),
+        pytest.param(("blocks",), "NFV-SRIOV-006", id="blocks"),
     ],
 )
 def test_a_write_to_sriov_numvfs_that_goes_wrong_is_reported_and_the_next_run_mends_it(
@@ -108,7 +107,6 @@ def test_a_write_to_sriov_numvfs_that_goes_wrong_is_reported_and_the_next_run_me
     nfvcap("provision", HOST, "--yes")  # and its checks pass
 
 
-@pytest.mark.soak  # until it has been seen through
 def test_a_vf_that_fails_to_bind_is_named_and_the_next_run_mends_it(
     provisioned_lab: ProvisionedLab, nfvcap: Controller, host: Host
 ) -> None:
@@ -121,7 +119,6 @@ def test_a_vf_that_fails_to_bind_is_named_and_the_next_run_mends_it(
     nfvcap("provision", HOST, "--yes")  # and its checks pass
 
 
-@pytest.mark.soak  # one boot in two panicked at load 20: "timer doesn't work through Interrupt-remapped IO-APIC"
 def test_power_cut_in_the_middle_of_apply(
     provisioned_lab: ProvisionedLab, nfvcap: Controller, lab: Lab, host: Host
 ) -> None:

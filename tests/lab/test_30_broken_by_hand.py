@@ -276,6 +276,7 @@ def _not(value: bool) -> str:
     return "off" if value else "on"
 
 
+@pytest.mark.timeout(1800)  # every break is a verification of its own
 def test_exactly_the_right_check_goes_red(provisioned_lab: ProvisionedLab, host: Host) -> None:
     verify = _verifier(provisioned_lab)
     plan = _plan_file(host)

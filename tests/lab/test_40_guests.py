@@ -21,8 +21,7 @@ from tests.lab.conftest import HOST, Controller
 from tests.lab.guest import Guest
 from tests.lab.host import Host
 
-# Long runs until they have been seen through on a quiet machine.
-pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 GUEST, NODE, CPU, EMULATOR = "vm1", 1, "6", "5"
 FOREIGN = "somebodys"
@@ -124,6 +123,7 @@ def test_the_kernel_reads_the_medium_for_cloud_init(host: Host) -> None:
 
 
 @pytest.mark.timeout(3600)
+@pytest.mark.soak  # a minute for each start
 def test_a_nested_guest_survives_its_starts(guests: None, host: Host) -> None:
     took = json.loads(host.lab.ssh(["python3", "-", GUEST, str(BOOTS)], stdin=_BOOTS, timeout_s=3000).stdout)
     middle = sorted(took)[len(took) // 2]

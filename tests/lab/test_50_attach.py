@@ -21,7 +21,7 @@ from tests.lab.conftest import HOST, Controller, ProvisionedLab
 from tests.lab.guest import Guest
 from tests.lab.host import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 GUEST, PF = "vm1", PORTS[1].address
 VF = f"{PF}:vf2"
@@ -201,6 +201,7 @@ _LOOP = """
 
 
 @pytest.mark.timeout(2 * CYCLES * 60)
+@pytest.mark.soak  # fifty times
 def test_fifty_cycles_leave_nothing_behind(
     vm1: Vm, nfvcap: Controller, host: Host, provisioned_lab: ProvisionedLab, tmp_path: Path
 ) -> None:

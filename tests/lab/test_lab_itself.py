@@ -63,7 +63,6 @@ def test_grub_cfg_of_the_image_is_what_update_grub_makes(host: Host) -> None:
     assert host.read("/boot/grub/grub.cfg") == before
 
 
-@pytest.mark.soak  # until it has been seen through
 def test_status_says_what_runs(lab: Lab) -> None:
     # A busy sshd may answer later than status waits for it.
     deadline = time.monotonic() + 60
