@@ -73,7 +73,7 @@ static void run_all(const struct bench_options *o)
     for (unsigned run = 0; run < o->runs; run++) {
         for (unsigned i = 0; i < n_bench_measurements && !enough; i++) {
             struct measurement *m = &bench_measurements[i];
-            if (!m->wanted || (run > 0 && (m->once || summary_of(m->values, m->n_values).n == 0)))
+            if (!m->wanted || (run > 0 && (m->once || (!m->again && summary_of(m->values, m->n_values).n == 0))))
                 continue;
             const char *why = NULL;
             double value = measure(o, m, &why);

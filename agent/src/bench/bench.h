@@ -32,6 +32,7 @@ struct measurement {
     const char *extra; /* for run() */
     unsigned more_warm_up_ms;
     bool once;             /* in the first run only */
+    bool again;            /* tried in each run, also when it had no value in the ones before */
     const char *elsewhere; /* what is known of it when it cannot be measured here */
     bool wanted;
     double values[BENCH_RUNS_MAX]; /* by run; NaN where there is none */

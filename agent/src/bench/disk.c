@@ -14,7 +14,6 @@
 #define DD_MEBIBYTES 1024
 #define BELOW 0.9 /* up to this part of the disk's rate nothing may be lost */
 #define NEARLY 0.99
-#define TOLD 1.2 /* the sender does not make up for time in which it did not run */
 
 static bool disk_given(const struct bench_options *o, const char **why)
 {
@@ -45,8 +44,11 @@ double run_dd(const struct bench_options *o, const struct measurement *m, const 
     return output == NULL ? NAN : DD_MEBIBYTES * 1048576.0 / ns * 1000;
 }
 
-/* Packets that are not in the file, from a sender that reaches pps or more, through shared memory (memif). */
-static double lost_at(const struct bench_options *o, unsigned size_bytes, double pps, const char **why)
+/*
+ * Packets that are not in the file, through shared memory (memif), from a sender that was told another rate and has to
+ * reach pps or more.
+ */
+static double lost_at(const struct bench_options *o, unsigned size_bytes, double pps, double told_pps, const char **why)
 {
     char *stem = text("%s/nfvcap-bench-%d", o->disk_dir, (int)getpid());
     char *ready = text("%s.ready", stem), *socket = text("/tmp/nfvcap-bench-%d.memif", (int)getpid());
@@ -57,7 +59,7 @@ static double lost_at(const struct bench_options *o, unsigned size_bytes, double
                               "--idle-sleep", "20us", NULL};
     const char *sender[] = {o->self, "generate", "--json", "--port",
                             text("vdev:net_memif0,role=client,socket=%s,socket-abstract=no,rsize=11", socket), "--size",
-                            text("%u", size_bytes + 4), "--rate", text("%.0fpps", TOLD * pps), "--duration",
+                            text("%u", size_bytes + 4), "--rate", text("%.0fpps", told_pps), "--duration",
                             text("%ums", o->warm_up_ms + o->measure_ms), "--cpu", "0", "--linger", "500ms", NULL};
     /* clang-format on */
     struct process p;
@@ -81,7 +83,8 @@ static double lost_at(const struct bench_options *o, unsigned size_bytes, double
                stored = number_after(stored_report, "\"total\"", "stored");
         double seconds = (o->warm_up_ms + o->measure_ms) / 1000.0;
         if (sent < NEARLY * pps * seconds)
-            *why = text("the sender reached only %.0f of %.0f packets per second", sent / seconds, pps);
+            *why = text("the sender reached only %.0f of %.0f packets per second; of these %.0f were lost",
+                        sent / seconds, pps, sent - stored);
         else if (isnan(stored))
             *why = "the capture gave no report";
         else
@@ -91,6 +94,10 @@ static double lost_at(const struct bench_options *o, unsigned size_bytes, double
     free(stored_report);
     return value;
 }
+
+/* Of the rate that is wanted. The sender does not make up for time in which it did not run: on a busy machine it takes
+ * more. */
+static const double told[] = {1.1, 1.4, 1.9};
 
 /* extra: the measurement whose latest value is the disk's rate. */
 double run_disk_lost(const struct bench_options *o, const struct measurement *m, const char **why)
@@ -103,5 +110,9 @@ double run_disk_lost(const struct bench_options *o, const struct measurement *m,
         *why = text("%s was not measured", m->extra);
         return NAN;
     }
-    return lost_at(o, m->size_bytes, BELOW * mb_per_s * 1e6 / (m->size_bytes + 16), why);
+    const double pps = BELOW * mb_per_s * 1e6 / (m->size_bytes + 16);
+    double lost = NAN;
+    for (unsigned i = 0; i < sizeof(told) / sizeof(told[0]) && isnan(lost); i++)
+        lost = lost_at(o, m->size_bytes, pps, told[i] * pps, why);
+    return lost;
 }

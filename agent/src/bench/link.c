@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,6 +70,7 @@ static pid_t start_loop(void)
     pid_t pid = fork();
     if (pid == 0) {
         process_pin_self(1);
+        setpriority(PRIO_PROCESS, 0, 0); /* however urgent the bench is: the receiver's share depends on it */
         for (volatile uint64_t i = 0;; i++)
             continue;
     }
