@@ -74,6 +74,7 @@ class PacketOptions:
     at_least: str | None
     budget: float | None
     calibrate: bool
+    calibration: str
     noise: float | None
     link: int
     directory: Path | None
@@ -138,7 +139,9 @@ _OPTIONS = [
     click.option("--noise", type=Duration(), metavar="TIME",
                  help="First let oslat, cyclictest and hwlatdetect, where installed, each look for so long whether the "
                  "CPU is left alone."),
-    click.option("--calibrate", is_flag=True, help="Measure only what the source can do alone."),
+    click.option("--calibrate", is_flag=True, help="Measure only what the source can do alone, and keep the figure."),
+    click.option("--calibration", type=click.Choice(("new", "kept")), default="new", show_default=True,
+                 help="Calibrate the source now, or use what --calibrate has kept."),
     click.option("--link", default="10G", show_default=True, callback=_link, metavar="RATE",
                  help="Speed of the link that is meant by line rate."),
     click.option("--directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",

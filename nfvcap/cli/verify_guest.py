@@ -12,6 +12,7 @@ from nfvcap import __version__
 from nfvcap.apply import guest as guests
 from nfvcap.apply.ansible import run_playbooks
 from nfvcap.apply.facts import KEY, decode
+from nfvcap.cli import calibrations
 from nfvcap.cli.fleet import Fleet
 from nfvcap.cli.output import paint, say
 from nfvcap.cli.packet_options import PacketOptions
@@ -193,8 +194,11 @@ class GuestRun:
                            host=way_to_host(looked.host, looked.fleet.loaded)[0])
             )  # fmt: skip
             around = {**environment, **around_guest(name, door, agent, place.directory, vfs)}
-            run = Run(path, wish, None, fingerprint(around), Narrator(looked.fmt).follow())
-            return around, run.measure()
+            made = calibrations.kept(looked.host, path, wish.traffic, options)
+            measurement = Run(path, wish, made, fingerprint(around), Narrator(looked.fmt).follow()).measure()
+            if wish.only_calibrate:
+                calibrations.keep(looked.host, measurement)
+            return around, measurement
 
     def _noise(self) -> Iterator[Check]:
         """Does the host leave the CPU of the guest's first vCPU alone?"""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nfvcap import __version__
+from nfvcap.cli import calibrations
 from nfvcap.cli.output import paint, say
 from nfvcap.cli.packet_options import PacketOptions
 from nfvcap.errors import NfvcapError, UsageError
@@ -103,7 +104,9 @@ def _vdev(host: str, wish: Wish, options: PacketOptions, follow: Follow) -> Host
         say(f"does the machine leave CPU {capturing} alone? …")
         before = tuple(noise(CommandDoor("this machine"), "vdev", capturing, max(1, round(options.noise))))
     with vdev_path(agent, directory, options.link, capture_options=options.capture_options) as path:
-        measurement = Run(path, wish, None, digest, follow).measure()
+        measurement = Run(path, wish, calibrations.kept(host, path, wish.traffic, options), digest, follow).measure()
+    if wish.only_calibrate:
+        calibrations.keep(host, measurement)
     return HostResult(host=host, environment=around, checks=(*before, *checks(measurement, digest)), fingerprint=digest,
                       measurements=(measurement,))  # fmt: skip
 

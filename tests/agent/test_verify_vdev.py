@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -123,6 +124,20 @@ def nfvcap(agent: Agent, state: Path, *words: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "frames", [200_000, pytest.param(100_000_000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
+)
+def test_many_frames_are_recounted_to_the_last(agent: Agent, tmp_path: Path, frames: int) -> None:
+    """On a disk; whatever the ring could not take at full speed has its row."""
+    with trials(agent, tmp_path) as t:
+        t.deadline = time.monotonic() + 3000
+        if frames * 80 > t.path.point.room_bytes():
+            pytest.skip(f"there is no room for {frames} frames")
+        trial = t.run("fixed rate", 1_000_000, packets=frames)
+    assert rows(trial).keys() <= {"refused", "lost_buffer"} and trial.sent == frames
+    assert trial.recounted == trial.sizes[0].recounted == frames - trial.lost
+
+
 def test_the_command_measures_reports_and_keeps(agent: Agent, tmp_path: Path) -> None:
     files = {form: tmp_path / f"r.{form}" for form in ("junit", "tap", "html", "prometheus")}
     words = [word for form, path in files.items() for word in (f"--{form}", str(path))]
@@ -197,9 +212,10 @@ def test_a_file_is_replayed_and_recounted_frame_by_frame(agent: Agent, memory_di
     assert {size.size_bytes for size in trial.sizes} == {104, 204}
 
 
-@pytest.mark.skipif(shutil.which("capinfos") is None, reason="capinfos is not installed")
+@pytest.mark.skipif(not (shutil.which("capinfos") and shutil.which("tshark")), reason="Wireshark is not installed")
 def test_other_tools_count_the_same(agent: Agent, memory_dir: Path) -> None:
-    counted = []
+    counted: list[int] = []
+    sizes: list[Counter[int]] = []
     with trials(agent, memory_dir, "imix") as t:
         point = t.path.point
         plain = LocalCapturing.recount
@@ -207,9 +223,13 @@ def test_other_tools_count_the_same(agent: Agent, memory_dir: Path) -> None:
         def recount(self: LocalCapturing, sent: Sent) -> Recount:
             done = subprocess.run(["capinfos", "-cM", str(self.path)], capture_output=True, text=True, check=True)
             counted.append(int(done.stdout.split("packets:")[1].split()[0]))
+            words = ["tshark", "-r", str(self.path), "-Y", "udp.dstport == 51966 && udp.length", "-T", "fields"]
+            done = subprocess.run([*words, "-e", "frame.len"], capture_output=True, text=True, check=True)
+            sizes.append(Counter(int(line) + 4 for line in done.stdout.split()))
             return plain(self, sent)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(LocalCapturing, "recount", recount)
             trial = t.run("fixed rate", RATE_PPS, packets=12_000)
     assert isinstance(point, LocalPoint) and counted == [trial.recounted]
+    assert sizes == [Counter({size.size_bytes: size.recounted for size in trial.sizes})]
