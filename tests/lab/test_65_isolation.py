@@ -8,7 +8,6 @@ so is what the monitor got of its watched guest. Takes over: provisioned. Leaves
 from __future__ import annotations
 
 import json
-import signal
 import struct
 import subprocess
 import time
@@ -35,12 +34,13 @@ HANGS_S = 30
 class Traffic:
     """``nfvcap mirror isolation`` in the background: from the moment it sends until :meth:`end`."""
 
-    def __init__(self, nfvcap: Controller, said: Path, *guests: str) -> None:
+    def __init__(self, nfvcap: Controller, folder: Path, *guests: str) -> None:
+        self._enough = folder / "enough"
         self._argv = nfvcap.argv(
-            "mirror", "isolation", *guests, "--from", f"lab:{LAB_NAME}", "--rate", str(RATE_PPS), "--for", "3h",
-            "--format", "json",
+            "mirror", "isolation", *guests, "--from", f"lab:{LAB_NAME}", "--rate", str(RATE_PPS), "--format", "json",
+            "--while", f"until [ -e {self._enough} ]; do sleep 0.2; done",
         )  # fmt: skip
-        self._top, self._said = nfvcap.top, said
+        self._top, self._said = nfvcap.top, folder / "said"
 
     def __enter__(self) -> Traffic:
         with self._said.open("w") as said:
@@ -54,14 +54,15 @@ class Traffic:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._enough.touch()
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
 
     def end(self) -> dict[str, Any]:
-        """As Ctrl-C does: no frames any more, then both are counted."""
+        """No frames any more; then all are counted."""
         assert self._process.poll() is None, self._said.read_text()
-        self._process.send_signal(signal.SIGINT)
+        self._enough.touch()
         out, _ = self._process.communicate(timeout=900)
         assert self._process.returncode in (0, 4, 5), self._said.read_text()
         found: dict[str, Any] = json.loads(out)
@@ -159,7 +160,7 @@ def hang(host: Host) -> None:
 def test_nobody_notices_a_monitor(
     macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
 ) -> None:
-    with Traffic(nfvcap, tmp_path / "said", WATCHED, BYSTANDER) as traffic:
+    with Traffic(nfvcap, tmp_path, WATCHED, BYSTANDER) as traffic:
         eye = Eye(vm3, come(nfvcap)["name"], macs[WATCHED])
         eye.sees_everything()
 
@@ -183,7 +184,7 @@ def test_nobody_notices_a_monitor(
 def test_a_watched_guest_that_reboots_is_watched_again_and_the_other_does_not_notice(
     macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
 ) -> None:
-    with Traffic(nfvcap, tmp_path / "said", BYSTANDER) as traffic:
+    with Traffic(nfvcap, tmp_path, BYSTANDER) as traffic:
         come(nfvcap)
         Guest(host, WATCHED).reboot()
         untouched(traffic.end(), BYSTANDER)
@@ -204,7 +205,7 @@ def test_nobody_notices_a_monitor_whose_program_polls_the_vf(
     macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
 ) -> None:
     """The capture agent in the guest, by DPDK; then the guest hangs, and is taken away while the VF is DPDK's."""
-    with Traffic(nfvcap, tmp_path / "said", WATCHED, BYSTANDER) as traffic:
+    with Traffic(nfvcap, tmp_path, WATCHED, BYSTANDER) as traffic:
         place = come(nfvcap)["address"]
         assert vm3.run(_TO_VFIO.format(place)).strip() == "vfio-pci"
         nfvcap("capture", MONITOR, "start", "--port", place, timeout_s=1200)
