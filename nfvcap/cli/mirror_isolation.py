@@ -27,7 +27,7 @@ from nfvcap.mirror.stream import Sent, Stream
 from nfvcap.mirror.trial import words
 from nfvcap.mirror.watched import address, guests_on_one_port, has_vf
 
-_STEP_S = 0.1
+_STEP_S, _STDERR = 0.1, 2
 _LONGEST_S, _MORE_S = 12 * 3600.0, 900.0
 
 
@@ -95,7 +95,9 @@ class _Run:
             with suppress(KeyboardInterrupt):
                 thread.start()
                 if self._command:
-                    self.status = subprocess.run(["sh", "-c", self._command], check=False).returncode
+                    # What it says is chatter: standard output is for the figure.
+                    done = subprocess.run(["sh", "-c", self._command], stdout=_STDERR, check=False)
+                    self.status = done.returncode
                 else:
                     # In short steps: a signal that comes just before a wait would be seen only after it. And not by
                     # join: an interrupted one takes the thread for ended.

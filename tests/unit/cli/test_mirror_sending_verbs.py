@@ -129,7 +129,11 @@ def test_isolation_for_a_time(nfvcap: Nfvcap, lab: Lab) -> None:
     assert [ear["flow"] for ear in lab.ears()[1]["ears"]] == [40, 41]
 
 
-def test_isolation_while_a_command_runs(nfvcap: Nfvcap, lab: Lab, tmp_path: Path) -> None:
+def test_isolation_while_a_command_runs(
+    nfvcap: Nfvcap, lab: Lab, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    nfvcap("isolation", "vm1", "--while", "echo hello")
+    assert capfd.readouterr() == ("", "hello\n")  # the verb's own words are with click's runner
     result = nfvcap("isolation", "vm1", "--while", f"touch {tmp_path}/one; touch {tmp_path}/two")
     assert result.return_value == ExitCode.OK and (tmp_path / "two").exists()
     result = nfvcap("isolation", "vm1", "--while", "exit 3")
