@@ -49,8 +49,8 @@ def sending_options(function: F) -> F:
 @inventory_option
 @click.option("--host", default="", metavar="HOST", help="Host that has the rule; else every host is asked.")
 @sending_options
-@click.option("--count", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="How many frames.")
-@click.option("--rate", "rate_pps", type=click.FloatRange(1), default=400, show_default=True, help="Frames a second.")
+@click.option("--count", type=click.IntRange(1, 1_000_000), default=500, show_default=True, help="How many frames.")
+@click.option("--rate", "rate_pps", type=click.FloatRange(1), default=100, show_default=True, help="Frames a second.")
 @format_option("text", "json")
 def mirror_test(
     *, rule: str, inventory: tuple[Path, ...], host: str, origin: str, size_bytes: int, count: int, rate_pps: float,
@@ -107,3 +107,5 @@ def lines(title: str, trial: Trial) -> Iterator[str]:
             yield f"    missing: {words(missing)}"
     good = trial.lost_copies == 0 and not trial.monitor.duplicates
     yield paint("  the copy is complete" if good else f"  copies lost: {trial.lost_copies}", "PASS" if good else "FAIL")
+    if trial.lost_copies:
+        yield "    a monitor that takes frames too slowly loses copies as well: try a lower --rate"
