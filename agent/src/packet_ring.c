@@ -50,10 +50,14 @@ bool packet_ring_open(struct packet_ring *r, const char *interface, uint64_t byt
 {
     memset(r, 0, sizeof(*r));
     r->interface = if_nametoindex(interface);
+    if (r->interface == 0) {
+        *why = "there is no such interface";
+        return false;
+    }
     /* Of protocol 0: nothing is received yet. */
     r->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    if (r->fd < 0 || r->interface == 0) {
-        *why = r->fd < 0 ? "a packet socket cannot be had" : "there is no such interface";
+    if (r->fd < 0) {
+        *why = "a packet socket cannot be had";
         return false;
     }
     if (make_ring(r, bytes))
