@@ -63,7 +63,7 @@ def test_a_capture_from_its_start_to_its_files(verb: Verb, agent: Agent, tmp_pat
     assert len(verb.guest.pids()) >= 1  # it goes on when the command has ended
 
     send(verb.guest, range(500))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 100
     while (found := verb.json("status")["captures"][0])["stored"] < 500:
         assert time.monotonic() < deadline, found
     assert found["running"] and found["stored"] == 500 and found["lost"] == {}

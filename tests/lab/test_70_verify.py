@@ -79,7 +79,7 @@ def test_quick_finds_a_rate_and_says_where_packets_are_lost_above_it(vm3: Guest,
 
 
 def test_dpdk_in_the_guest_captures_as_well(vm3: Guest, nfvcap: Controller) -> None:
-    (vf,) = nfvcap.json("guest", "list", HOST)["hosts"][HOST][0]["vfs"]
+    ((vf,),) = [one["vfs"] for one in nfvcap.json("guest", "list", HOST)["hosts"][HOST] if one["name"] == GUEST]
     place = vf["guest_address"]
     vm3.run(
         f"cd /sys/bus/pci/devices/{place} && echo vfio-pci > driver_override && echo {place} > driver/unbind;"
