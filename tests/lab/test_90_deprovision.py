@@ -8,8 +8,7 @@ import pytest
 from tests.lab.conftest import HOST, Controller, ProvisionedLab
 from tests.lab.host import Host
 
-# Long runs until they have been seen through on a quiet machine.
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 
 def test_deprovision_restores_the_original_byte_for_byte(
