@@ -17,6 +17,8 @@ from .nfvcap_libvirt import connect, domain
 
 # One answer of the agent; it refuses more than 48 MiB at a time, and each costs a base64 twice.
 _PART_BYTES = 1024 * 1024
+# A guest that has just started, or got a device, may be busy for a while.
+_FIRST_ANSWER_S = 60
 
 
 def main(guest: str) -> None:
@@ -28,7 +30,7 @@ def main(guest: str) -> None:
         return
     try:
         agent = GuestAgent(domain(connection, guest))
-        agent.call("guest-ping")
+        agent.call("guest-ping", _FIRST_ANSWER_S)
     except Failure as failure:
         _say(sys.stdout, {"error": failure.as_dict()})
         return

@@ -17,6 +17,9 @@ from .nfvcap_libvirt import binding
 
 # One command of the agent; on a processor that is emulated twice it takes a second.
 CALL_TIMEOUT_S = 30
+# libvirt says so when the agent did not answer its greeting within five seconds, which nobody can lengthen. The command
+# itself was not sent then, so that it may be tried again.
+_NOT_GREETED = "synchronization"
 RUN_TIMEOUT_S = 60.0
 _CHUNK_BYTES = 256 * 1024
 _PCI_OF_INTERFACES = 'for i in /sys/class/net/*; do p=$(readlink -f "$i/device") && echo "${i##*/} ${p##*/}"; done; :'
@@ -36,6 +39,8 @@ class GuestAgent:
     def call(self, command: str, timeout_s: int = CALL_TIMEOUT_S, **arguments: Any) -> Any:
         """One command of the agent's protocol (``guest-ping``); returns what it answers.
 
+        A guest that is too busy to answer libvirt's greeting is asked again until ``timeout_s`` is over.
+
         Raises:
             Failure: NFV-GUEST-010 no answer, NFV-GUEST-011 the agent refuses the command.
         """
@@ -43,8 +48,15 @@ class GuestAgent:
         import libvirt_qemu
 
         words = json.dumps({"execute": command, **({"arguments": arguments} if arguments else {})})
+        deadline = time.monotonic() + timeout_s
         try:
-            answer = libvirt_qemu.qemuAgentCommand(self._domain, words, timeout_s, 0)
+            while True:
+                try:
+                    answer = libvirt_qemu.qemuAgentCommand(self._domain, words, timeout_s, 0)
+                    break
+                except libvirt.libvirtError as error:
+                    if _NOT_GREETED not in str(error) or time.monotonic() >= deadline:
+                        raise
         except libvirt.libvirtError as error:
             if error.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR:
                 raise Failure(

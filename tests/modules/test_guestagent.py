@@ -45,6 +45,7 @@ class Guest:
 
     def __init__(self) -> None:
         self.silent_s = 0  # calls without an answer before the first answer
+        self.words = "Guest agent is not responding"
         self.forbidden: set[str] = set()
         self.done: dict[int, Any] = {}
         self.files: dict[int, Any] = {}
@@ -58,7 +59,7 @@ class Guest:
     def answer(self, words: str) -> str:
         if self.silent_s:
             self.silent_s -= 1
-            raise LibvirtError(86, "Guest agent is not responding")
+            raise LibvirtError(86, self.words)
         request = json.loads(words)
         if request["execute"] in self.forbidden:
             raise LibvirtError(1, "unable to execute QEMU agent command: Command has been disabled")
@@ -140,6 +141,21 @@ def test_an_agent_that_may_not_run_programs_still_tells_interfaces(guest: Guest)
     with pytest.raises(Failure) as caught:
         GuestAgent(guest).run(["true"])
     assert caught.value.code == "NFV-GUEST-011" and "disabled" in caught.value.why
+
+
+def test_a_guest_that_is_too_busy_for_the_greeting_is_asked_again(guest: Guest) -> None:
+    guest.words = "Guest agent is not responding: guest agent didn't respond to synchronization within '5' seconds"
+    guest.silent_s = 3
+    assert GuestAgent(guest).call("guest-ping") == {}
+    guest.silent_s = 3
+    with pytest.raises(Failure):
+        GuestAgent(guest).call("guest-ping", timeout_s=0)
+
+
+def test_a_command_without_an_answer_is_not_sent_twice(guest: Guest) -> None:
+    guest.silent_s = 1
+    with pytest.raises(Failure):
+        GuestAgent(guest).call("guest-exec", path="reboot", arg=[])
 
 
 def test_waiting_for_a_guest_that_boots(guest: Guest) -> None:
