@@ -61,7 +61,8 @@ def vfs_of(guest: Mapping[str, Any], facts: Facts) -> tuple[GuestVf, ...]:
 
 def _one(guest: str, entry: Mapping[str, Any], nic: Nic, vf: Vf, macs: Mapping[str, str]) -> GuestVf:
     interface = entry["interface"] or ""
-    candidates = (macs.get(interface), entry["mac"], vf.mac)
+    # The card delivers by what the PF has: a monitor has been lent the address of whom it watches.
+    candidates = (vf.mac, macs.get(interface), entry["mac"])
     mac = next((str(mac) for mac in candidates if mac and mac != _NO_MAC), "")
     if not mac:
         raise UsageError(

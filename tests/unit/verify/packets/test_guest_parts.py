@@ -30,12 +30,17 @@ def entry(index: int = 0, interface: str | None = "eth1", mac: str | None = None
     return {"address": address, "guest_address": None, "mac": mac, "interface": interface}
 
 
-def test_the_address_that_the_guest_shows_is_the_one_sent_to() -> None:
+def test_the_address_that_the_card_delivers_to_the_vf_is_the_one_sent_to() -> None:
     facts = plain()
     host_vfs(facts, PORT1)[0] |= {"vlan": 100, "mac": "02:00:00:81:00:00"}
     (vf,) = vfs_of(seen(entry()), typed(facts))
-    assert (vf.mac, vf.vlan, vf.pf, vf.pf_driver, vf.interface) == ("02:00:00:00:00:99", 100, PORT1, "kernel", "eth1")
-    assert vf.layout.dst_mac == bytes.fromhex("020000000099") and vf.layout.tags[0].control == 100
+    # A monitor's guest shows another one: the card has lent it the address of whom it watches.
+    assert (vf.mac, vf.vlan, vf.pf, vf.pf_driver, vf.interface) == ("02:00:00:81:00:00", 100, PORT1, "kernel", "eth1")
+    assert vf.layout.dst_mac == bytes.fromhex("020000810000") and vf.layout.tags[0].control == 100
+    host_vfs(facts, PORT1)[0]["mac"] = "00:00:00:00:00:00"
+    (own,) = vfs_of(seen(entry()), typed(facts))
+    assert own.mac == "02:00:00:00:00:99"
+    host_vfs(facts, PORT1)[0]["mac"] = "02:00:00:81:00:00"
     (vf,) = vfs_of(seen(entry(interface=None)), typed(facts))
     assert vf.mac == "02:00:00:81:00:00" and vf.interface == ""
 
