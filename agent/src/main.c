@@ -62,8 +62,10 @@ int main(int argc, char **argv)
         print_version();
         return EXIT_OK;
     }
+#ifdef NFVCAP_HAVE_CAPTURE
     if (extcap_asked(argc, argv))
         return extcap_command(argc, argv);
+#endif
     for (const struct command *c = commands; c->name != NULL; c++) {
         if (strcmp(argv[1], c->name) == 0)
             return c->run(argc - 1, argv + 1);
