@@ -62,15 +62,17 @@ def test_reboot_never_stops_before_the_reboot_and_says_so(nfvcap: Controller, ho
 
 @pytest.mark.parametrize(
     "boundary",
-    [
-        "facts ok", "boot …", "reboot …", "runtime …", "runtime changed",
-    ],
-)  # fmt: skip
+    ["facts ok", "boot …", "reboot …", "runtime …", "runtime changed"],
+)
 def test_a_controller_killed_at_a_stage_boundary_leaves_a_host_that_converges(
     nfvcap: Controller, host: Host, boundary: str
 ) -> None:
     """Each kill lands later in the same provision; the test after the last one sees it through."""
     boot = host.boot_id()
+    if boundary.startswith("runtime"):
+        # The boot that the kill before did not keep from happening has already restored everything.
+        pool = next(pool for pool in host.desired()["hugepages"] if pool["when"] == "runtime")
+        host.write(host.hugepage_file(pool), "0")
     nfvcap.kill_at(boundary, "provision", HOST, "--yes", "--reboot", "auto")
     if boundary.startswith("reboot"):
         host.settle(boot)
