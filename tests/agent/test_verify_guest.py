@@ -66,7 +66,9 @@ def test_every_frame_of_the_wire_is_in_the_file_in_the_guest(agent: Agent, guest
         proof = t.prove()
         trial = t.run("fixed rate", RATE_PPS, packets=2000)
     assert (proof.sent, proof.lost, proof.verdict) == (100, 0, Verdict.PASS)
-    assert rows(trial) == {} and trial.recounted == 2000 and trial.verdict is Verdict.PASS
+    assert rows(trial) == {} and trial.recounted == 2000
+    # A source that a busy machine makes late offers less than it should, which is no proof of the rate.
+    assert trial.verdict is (Verdict.INCONCLUSIVE if trial.source_limited else Verdict.PASS)
     assert {size.size_bytes: size.recounted for size in trial.sizes} == {64: 600, 576: 200, 1292: 200, 1518: 1000}
     assert sum(sample.received for sample in trial.timeline) >= 2000
     assert guest.pids() == [] and list(memory_dir.glob("nfvcap-verify-*")) == []

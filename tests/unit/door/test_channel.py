@@ -37,7 +37,7 @@ class Agent:
         with open(path, "wb") as stream:
             stream.write(data)
         os.chmod(path, mode)
-    def call(self, command, **words):
+    def call(self, command, timeout_s=30, **words):
         if command == "guest-ping":
             return {}
         if command == "guest-file-open":
