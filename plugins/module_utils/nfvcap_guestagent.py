@@ -21,8 +21,8 @@ CALL_TIMEOUT_S = 30
 # itself was not sent then, so that it may be tried again.
 _NOT_GREETED = "synchronization"
 RUN_TIMEOUT_S = 60.0
-# One write into a guest's file: 64 KiB went through in 0.1 s on the lab's guests, and with 256 KiB, 341 in base64, the
-# agent never answered again.
+# One write into a guest's file: 64 KiB went through in 0.1 s on the lab's guests; 256 KiB, 341 in base64, had no answer
+# within 120 s.
 _CHUNK_BYTES = 48 * 1024
 _PCI_OF_INTERFACES = 'for i in /sys/class/net/*; do p=$(readlink -f "$i/device") && echo "${i##*/} ${p##*/}"; done; :'
 
