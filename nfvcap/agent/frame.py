@@ -26,6 +26,7 @@ _K2 = 0xD6E8FEB86659FD93
 _MASK = 0xFFFFFFFFFFFFFFFF
 _SOURCE_PREFIX = 0xC612  # 198.18, RFC 2544
 _DESTINATION = 0xC6130001  # 198.19.0.1
+_OUTSIDE = b"\x02\x00\x00\x6e\x66\xfe"  # whoever is at the other end of the cable
 _TAG_TYPES = (0x8100, 0x88A8)
 _IPV4 = 0x0800
 _IP = struct.Struct("!BBHHHBBHHHI")
@@ -74,6 +75,11 @@ class Layout:
     def __post_init__(self) -> None:
         if len(self.dst_mac) != 6 or len(self.src_mac) != 6 or len(self.tags) > TAGS_MAX:
             raise ValueError("a MAC address has 6 bytes, a frame at most 2 tags")
+
+
+def from_outside(mac: str, vlan: int = 0) -> Layout:
+    """Addresses and tag of frames that come over the cable to a VF; ``vlan`` 0: none."""
+    return Layout(bytes.fromhex(mac.replace(":", "")), _OUTSIDE, (Tag(vlan),) if vlan else ())
 
 
 def size_min_bytes(tags: int = 0) -> int:

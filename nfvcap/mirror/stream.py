@@ -6,9 +6,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from nfvcap.agent.frame import TAG_BYTES, FrameId, Layout, Tag, build
-
-_SOURCE = b"\x02\x00\x00\x6e\x66\xfe"
+from nfvcap.agent.frame import TAG_BYTES, FrameId, build, from_outside
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,5 @@ class Sent:
 
 def frame(stream: Stream, flow: int, number: int) -> bytes:
     """One frame, as it goes onto the cable."""
-    tags = (Tag(stream.vlan),) if stream.vlan else ()
-    layout = Layout(bytes.fromhex(stream.mac.replace(":", "")), _SOURCE, tags)
-    return build(stream.size_bytes + TAG_BYTES * len(tags), FrameId(number, time.time_ns(), flow), layout)
+    layout = from_outside(stream.mac, stream.vlan)
+    return build(stream.size_bytes + TAG_BYTES * len(layout.tags), FrameId(number, time.time_ns(), flow), layout)

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nfvcap.agent.frame import Layout, Tag
+from nfvcap.agent.frame import Layout, from_outside
 from nfvcap.errors import UsageError
 from nfvcap.model.facts import Facts, Nic, Vf
 
-_SOURCE_MAC = b"\x02\x00\x00\x6e\x66\xfe"
 _NO_MAC = "00:00:00:00:00:00"
 
 
@@ -32,8 +31,7 @@ class GuestVf:
     @property
     def layout(self) -> Layout:
         """Addresses and tag of frames from outside to this VF."""
-        tags = (Tag(self.vlan),) if self.vlan else ()
-        return Layout(bytes.fromhex(self.mac.replace(":", "")), _SOURCE_MAC, tags)
+        return from_outside(self.mac, self.vlan)
 
 
 def vfs_of(guest: Mapping[str, Any], facts: Facts) -> tuple[GuestVf, ...]:
