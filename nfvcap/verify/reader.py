@@ -27,6 +27,7 @@ SCHEMA = "nfvcap/snapshot/1"
 PLAN = "/var/lib/nfvcap/plan.json"
 MAX_BYTES = 512 * 1024
 COMMAND_TIMEOUT_S = 30
+BOOT_TIMEOUT_S = 25
 
 NIC_FILES = ("vendor", "device", "numa_node", "driver_override", "sriov_numvfs", "sriov_totalvfs")
 OWN_UNITS = ("nfvcap-hugepages.service", "nfvcap-sriov.service")
@@ -125,6 +126,19 @@ class Running:
         code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         out, err = (texts[pipe].decode("utf-8", "replace") for pipe in self._pipes)
         return {"argv": self._argv, "rc": code, "stdout": out, "stderr": err}
+
+
+def wait_for_boot() -> None:
+    """A host that has just booted is judged when nfvcap's units have run, which takes them some seconds."""
+    deadline = time.monotonic() + BOOT_TIMEOUT_S
+    while time.monotonic() < deadline:
+        try:
+            jobs = Running(["systemctl", "list-jobs", "--no-legend", "--plain", "nfvcap-*"]).finish()
+        except OSError:
+            return
+        if jobs["rc"] != 0 or "nfvcap-" not in jobs["stdout"]:
+            return
+        time.sleep(0.5)
 
 
 def planned(text: str | None) -> dict[str, set[str]]:
@@ -252,6 +266,7 @@ def main() -> None:
     started = time.time()
     request = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
     snapshot = Snapshot()
+    wait_for_boot()
     wanted = planned(snapshot.file(PLAN))
     for kind, names in request.items():
         wanted[kind].update(names)

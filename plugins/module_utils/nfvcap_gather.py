@@ -16,6 +16,7 @@ from .nfvcap_memory import read_nodes
 from .nfvcap_nics import read_nics
 from .nfvcap_osinfo import read_os
 from .nfvcap_security import read_security
+from .nfvcap_settled import wait_for_own_units
 from .nfvcap_topology import read_cpus
 
 SCHEMA = "nfvcap/facts/1"
@@ -26,6 +27,7 @@ def gather(
     machine: Machine, packages: list[str], files: list[str], units: list[str], kernel_modules: list[str]
 ) -> dict[str, Any]:
     """Read everything; the four lists name what is asked for beside that which is always told."""
+    wait_for_own_units(machine)
     system = read_os(machine)
     guests = read_guests(machine)
     modules, parameters = read_modules(machine, kernel_modules)

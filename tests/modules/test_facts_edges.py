@@ -10,8 +10,9 @@ import re
 from pathlib import Path
 
 import pytest
+from ansible.module_utils import nfvcap_settled
 from ansible.module_utils.nfvcap_carriers import read_carriers
-from ansible.module_utils.nfvcap_command import run
+from ansible.module_utils.nfvcap_command import Completed, run
 from ansible.module_utils.nfvcap_links import Links
 from ansible.module_utils.nfvcap_machine import Machine
 from ansible.module_utils.nfvcap_numbers import parse_list, parse_mask
@@ -32,6 +33,35 @@ def test_an_empty_machine_has_facts(tmp_path: Path) -> None:
     assert (facts.packages, facts.units, facts.files) == ({"a": None}, {}, {"/c": None})
     for word in ("os-release", "grub.cfg", "ACPI", "ssh connection", "virtual machine", "package manager", "systemd"):
         assert any(word in note for note in facts.notes), word
+
+
+class Booting(Machine):
+    """A machine of which systemd says so many times that a unit is still being started."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__("/")
+        self.times, self.asked = times, 0
+
+    def listdir(self, path: str) -> list[str]:
+        return ["nfvcap-sriov.service"]
+
+    def run(self, argv: list[str]) -> Completed:
+        assert argv[:2] == ["systemctl", "list-jobs"]
+        self.asked += 1
+        said = "182 nfvcap-sriov.service start running\n" if self.asked <= self.times else ""
+        return Completed(argv, 0, said)
+
+
+def test_a_machine_that_still_boots_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nfvcap_settled, "_PAUSE_S", 0.01)
+    machine = Booting(3)
+    nfvcap_settled.wait_for_own_units(machine)
+    assert machine.asked == 4 and machine.problems == []
+    machine = Booting(10**6)
+    nfvcap_settled.wait_for_own_units(machine, limit_s=0.05)
+    assert machine.problems == [
+        "start nfvcap-sriov.service still to be done: what nfvcap sets at boot may not be there yet"
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
