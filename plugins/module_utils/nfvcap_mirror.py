@@ -283,6 +283,16 @@ def seen(host: Host, rule: Rule) -> dict[str, Any]:
     return {**rule.as_dict(), "words": rule.words(), "lacking": lost}
 
 
+def standing(host: Host, wanted: list[str], within_s: float) -> bool:
+    """Wait until rules stand (all of them when none is named); False when one does not within ``within_s``."""
+
+    def all_stand() -> bool:
+        rules = [rule for rule in rules_of(Ledger(host)) if not wanted or rule.rule_id in wanted]
+        return not any(seen(host, rule)["lacking"] for rule in rules)
+
+    return host.wait_until(all_stand, within_s)
+
+
 def _free_id(rules: list[Rule]) -> str:
     taken = {rule.rule_id for rule in rules}
     return next(name for name in (f"m{number}" for number in range(1, len(rules) + 2)) if name not in taken)

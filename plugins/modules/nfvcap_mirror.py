@@ -11,7 +11,7 @@ from ansible.module_utils.nfvcap_conclude import conclude
 from ansible.module_utils.nfvcap_host import Host
 from ansible.module_utils.nfvcap_keeper import keeper_state
 from ansible.module_utils.nfvcap_ledger import Ledger
-from ansible.module_utils.nfvcap_mirror import add_rule, remove_rules, rules_of, seen
+from ansible.module_utils.nfvcap_mirror import add_rule, remove_rules, rules_of, seen, standing
 from ansible.module_utils.nfvcap_mirror_rule import DIRECTIONS, PLACE, Place, Request
 from ansible.module_utils.nfvcap_outcome import Outcome
 
@@ -57,10 +57,18 @@ options:
   who: {description: Who asks for it., type: str, default: ""}
   for_s: {description: Seconds after which the rule ends by itself; 0 for never., type: int, default: 0}
   rules:
-    description: Ids of rules to remove; without ids all of the monitor, without a monitor all.
+    description:
+      - Ids of rules to remove; without ids all of the monitor, without a monitor all.
+      - With C(list) and C(within_s) the rules that are waited for; without ids all.
     type: list
     elements: str
     default: []
+  within_s:
+    description:
+      - How long C(list) waits until the rules stand, in seconds; what they then lack is told as always.
+      - Nobody waits for this module meanwhile, so the keeper can set the rules again.
+    type: float
+    default: 0
   root: {description: Directory that stands for C(/)., type: path, default: /}
 author: nfvcap maintainers
 """
@@ -95,6 +103,7 @@ SPEC: dict[str, Any] = {
     "who": {"type": "str", "default": ""},
     "for_s": {"type": "int", "default": 0},
     "rules": {"type": "list", "elements": "str", "default": []},
+    "within_s": {"type": "float", "default": 0},
     "root": {"type": "path", "default": "/"},
 }
 
@@ -116,10 +125,14 @@ def main() -> None:
             add_rule(host, request, outcome, check, who=params["who"], for_s=params["for_s"])
         elif params["state"] == "absent":
             remove_rules(host, params["rules"], monitor, outcome, check=check, who=params["who"])
+        elif params["within_s"]:
+            standing(host, params["rules"], params["within_s"])
         outcome.extra["rules"] = [seen(host, rule) for rule in rules_of(Ledger(host))]
         outcome.extra["keeper"] = keeper_state(host)
 
-    conclude(module, "nfvcap_mirror", work)
+    # Whoever waits for the keeper must not hold the lock that the keeper needs.
+    waits = params["state"] == "list" and params["within_s"] > 0
+    conclude(module, "nfvcap_mirror", work, locks=not waits)
 
 
 if __name__ == "__main__":

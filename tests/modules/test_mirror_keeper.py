@@ -16,6 +16,7 @@ from ansible.module_utils import nfvcap_journal, nfvcap_keeper
 from ansible.module_utils.nfvcap_host import Host
 from ansible.module_utils.nfvcap_keeper import Keeper, keeper_state
 from ansible.module_utils.nfvcap_lock import HostLock
+from ansible.module_utils.nfvcap_mirror import standing
 from ansible.module_utils.nfvcap_netevents import Event, NetEvents
 
 from tests.modules.fakecard import PCI
@@ -51,6 +52,16 @@ def test_a_pool_bit_that_a_reset_took_is_set_again_without_any_event(host: Mirro
     assert "set again (receive address 22 does not select pool 2; receive address 23" in host.lines[-1]
     keeper.look(due_s + 0.2, [])
     assert repairs(host) == 1
+
+
+def test_who_waits_for_a_rule_sees_the_keeper_at_work(host: MirrorHost) -> None:
+    host.add(2, 0)
+    assert standing(host.host, [], 0) and standing(host.host, ["m1"], 0)
+    host.card.vfs[2]["address"] = MACS[2]  # what igbvf does when a listener goes
+    assert not standing(host.host, ["m1"], 0.1)
+    assert standing(host.host, ["m9"], 0), "others are not waited for"
+    host.host.on_sleep = lambda now_s: Keeper(host.host).look(now_s, TOUCHED) and None
+    assert standing(host.host, ["m1"], 20) and repairs(host) == 1
 
 
 def test_a_lent_address_is_set_again_after_each_reset_though_it_reads_as_set(host: MirrorHost) -> None:

@@ -43,6 +43,7 @@ class Lab(Playbooks):
         self.sent: list[Sent] = []
         self.streams: Sequence[Stream] = ()
         self.failure: NfvcapError | None = None
+        self.lacking: list[str] = []
         self.begun = threading.Event()
 
     def facts(self, host: str) -> Facts:
@@ -62,7 +63,7 @@ class Lab(Playbooks):
         if run["names"] == ["mirror"]:
             rule = {
                 "rule_id": "m1", "pf": PORT1, "direction": "in", "sources": [{**VM, "index": 0, "label": "vm1"}],
-                "monitor": {**VM, "index": 2, "label": "vm3"}, "words": "",
+                "monitor": {**VM, "index": 2, "label": "vm3"}, "words": "", "lacking": self.lacking,
             }  # fmt: skip
             return {"rules": [rule]}
         wanted = run["variables"]["nfvcap_ears"]
@@ -118,6 +119,17 @@ def test_ears_are_closed_when_the_source_fails(nfvcap: Nfvcap, lab: Lab) -> None
     lab.failure = LabError(7, "the lab server is gone", "", "")
     assert code(nfvcap("test", "vm3")) == "NFV-LAB-007"
     assert [ear["state"] for ear in lab.ears()] == ["open", "closed"]
+
+
+def test_it_waits_until_the_rule_stands_again(nfvcap: Nfvcap, lab: Lab) -> None:
+    assert nfvcap("test", "vm3").return_value == ExitCode.OK
+    assert [run["names"] for run in lab.runs] == [["mirror"], ["ears"], ["ears"], ["mirror"]]
+    wanted = lab.runs[-1]["variables"]["nfvcap_mirror_request"]
+    assert wanted["state"] == "list" and wanted["rules"] == ["m1"] and wanted["within_s"] > 0
+    lab.lacking = ["vm3 (vf2) has the address 02:00:00:81:00:02"]
+    result = nfvcap("test", "vm3", "--format", "json")
+    assert result.return_value == ExitCode.CHECK_FAILED and json.loads(result.stdout)["lacking"] == lab.lacking
+    assert "NFV-MIRROR-035" in result.stderr and lab.lacking[0] in result.stderr
 
 
 def test_isolation_for_a_time(nfvcap: Nfvcap, lab: Lab) -> None:
