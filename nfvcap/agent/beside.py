@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from nfvcap.agent.failures import failure
@@ -18,10 +20,13 @@ class Beside:
         argv: the whole command.
         out, err: files for what it prints.
         stop_s: how long it may take to end when it is asked to.
+        held: the command that runs it where it runs, when that is another machine: a signal does not get there, so its
+            standard input is held open, and closed to ask it to end.
     """
 
-    def __init__(self, argv: list[str], out: Path, err: Path, stop_s: float) -> None:
+    def __init__(self, argv: list[str], out: Path, err: Path, stop_s: float, held: Sequence[str] = ()) -> None:
         self.argv = argv
+        self._held = list(held)
         self._out, self._err, self._stop_s = out, err, stop_s
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -55,16 +60,22 @@ class Beside:
             try:
                 # A session of its own: Ctrl-C reaches the caller alone, who ends it in good order.
                 self._process = subprocess.Popen(
-                    self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
-                )
+                    self._held or self.argv, stdin=subprocess.PIPE if self._held else subprocess.DEVNULL, stdout=out,
+                    stderr=err, start_new_session=True,
+                )  # fmt: skip
             except OSError as error:
-                raise NfvcapError("NFV-AGENT-003", f"cannot run {self.argv[0]}", str(error)) from error
+                what = f"cannot run {(self._held or self.argv)[0]}"
+                raise NfvcapError("NFV-AGENT-003", what, str(error)) from error
 
     def end(self) -> None:
-        """End it if it still runs: SIGTERM, and after its time SIGKILL."""
+        """End it if it still runs: it is asked to, and after its time gets SIGKILL."""
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
         if self.process.poll() is not None:
             return
-        self.process.send_signal(signal.SIGTERM)
+        if not self._held:
+            self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(self._stop_s)
         except subprocess.TimeoutExpired:

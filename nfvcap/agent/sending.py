@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,11 +23,19 @@ _LINGER = ("--linger", "1h")
 
 class RunningGenerator:
     """A context manager. The port stays open behind the report until the block is left: a memif link is torn down for
-    both sides when one of them leaves."""
+    both sides when one of them leaves.
 
-    def __init__(self, program: str, options: GenerateOptions, scratch: Path) -> None:
+    Args:
+        held: makes the command that runs it on another machine; see :class:`nfvcap.agent.brought.Brought`.
+    """
+
+    def __init__(
+        self, program: str, options: GenerateOptions, scratch: Path,
+        held: Callable[[list[str]], list[str]] | None = None,
+    ) -> None:  # fmt: skip
         argv = [program, *dataclasses.replace(options, extra=(*options.extra, *_LINGER)).argv()]
-        self._run = Beside(argv, scratch / "sent.json", scratch / "sender-messages", _STOP_S)
+        words = held(argv) if held else ()
+        self._run = Beside(argv, scratch / "sent.json", scratch / "sender-messages", _STOP_S, words)
 
     @property
     def argv(self) -> list[str]:
@@ -36,6 +45,15 @@ class RunningGenerator:
     @property
     def pid(self) -> int:
         return self._run.pid
+
+    @property
+    def done(self) -> bool:
+        """Is there a report, or will there be none?"""
+        return _whole(self._run.printed) or self._run.process.poll() is not None
+
+    def end(self) -> None:
+        """Stop sending; what was sent until now is told by :meth:`wait`."""
+        self._run.end()
 
     def __enter__(self) -> Self:
         self._run.begin()
@@ -56,7 +74,7 @@ class RunningGenerator:
         while True:
             ended = process.poll() is not None
             text = self._run.printed
-            if text.endswith("\n}\n"):
+            if _whole(text):
                 return GenerateReport.parse(text)
             if ended:
                 raise self._run.failed(process.returncode)
@@ -68,3 +86,7 @@ class RunningGenerator:
                     f"try it by hand: {pasteable(self.argv)}",
                 )
             time.sleep(_POLL_S)
+
+
+def _whole(text: str) -> bool:
+    return text.endswith("\n}\n")

@@ -12,8 +12,10 @@ import click
 from nfvcap.cli.options import format_option
 from nfvcap.cli.output import emit, say
 from nfvcap.errors import ExitCode, UsageError
+from nfvcap.lab.access import VARIABLE
 
-_NAME = click.option("--name", default="lab", show_default=True, help="Which lab; several run side by side.")
+_NAME = click.option("--name", default="lab", envvar=VARIABLE, show_default=True,
+                     help=f"Which lab (${VARIABLE}); several run side by side.")  # fmt: skip
 
 
 @click.group()

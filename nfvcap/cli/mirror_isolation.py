@@ -26,6 +26,7 @@ from nfvcap.mirror.sender import source
 from nfvcap.mirror.stream import Sent, Stream
 from nfvcap.mirror.trial import words
 from nfvcap.mirror.watched import address, guests_on_one_port, has_vf
+from nfvcap.verify.packets.sources.origin import origin
 
 _STEP_S, _STDERR = 0.1, 2
 _LONGEST_S, _MORE_S = 12 * 3600.0, 900.0
@@ -44,7 +45,7 @@ _LONGEST_S, _MORE_S = 12 * 3600.0, 900.0
               "nfvcap detach-vf vm3'.")  # fmt: skip
 @format_option("text", "json")
 def mirror_isolation(
-    *, guests: tuple[str, ...], host: str, inventory: tuple[Path, ...], origin: str, size_bytes: int, rate_pps: float,
+    *, guests: tuple[str, ...], host: str, inventory: tuple[Path, ...], from_: str, size_bytes: int, rate_pps: float,
     for_s: float, command: str, fmt: str,
 ) -> int:  # fmt: skip
     """Send numbered frames to each GUEST the whole time, and count what it lost, or got twice.
@@ -57,7 +58,7 @@ def mirror_isolation(
     pf = spots[0].pf
     streams = [Stream(*address(place.facts, pf, spot.index), size_bytes) for spot in spots]
     longest_s = _LONGEST_S if command else for_s + _MORE_S
-    sender = source(origin, pf, place.loaded)
+    sender = source(origin(from_, place.loaded), pf)
     run = _Run(lambda stop: sender.send(streams, rate_pps, stop, longest_s), for_s, command)
     say(f"{place.host}: {rate_pps:g} frames a second to each of {', '.join(spot.label for spot in spots)}")
     sent, heard = hear(

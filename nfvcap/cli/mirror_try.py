@@ -20,12 +20,14 @@ from nfvcap.cli import mirror_view
 from nfvcap.cli.fleet import open_fleet
 from nfvcap.cli.options import F, format_option, inventory_option
 from nfvcap.cli.output import emit, paint, say
+from nfvcap.cli.packet_options import from_option
 from nfvcap.errors import ExitCode, NfvcapError, UsageError, worst
 from nfvcap.mirror.chosen import chosen
 from nfvcap.mirror.sender import source
 from nfvcap.mirror.stream import Stream
 from nfvcap.mirror.trial import Trial, words
 from nfvcap.mirror.watched import address
+from nfvcap.verify.packets.sources.origin import origin
 
 _LONGEST_S = 900.0
 _STANDS_S = 15.0
@@ -34,9 +36,7 @@ _STANDS_S = 15.0
 def sending_options(function: F) -> F:
     """Where numbered frames come from, and what they are like."""
     options = [
-        click.option("--from", "origin", default="lab", show_default=True, metavar="SOURCE",
-                     help="Where the frames come from: lab or lab:NAME, the wire of a lab server; HOST:INTERFACE, a "
-                     "host of the inventory that is cabled to the port; agent:INTERFACE, this machine."),
+        from_option("from_"),
         click.option("--size", "size_bytes", type=click.IntRange(60, 1514), default=64, show_default=True,
                      help="Bytes of a frame, without its check sum."),
     ]  # fmt: skip
@@ -54,7 +54,7 @@ def sending_options(function: F) -> F:
 @click.option("--rate", "rate_pps", type=click.FloatRange(1), default=100, show_default=True, help="Frames a second.")
 @format_option("text", "json")
 def mirror_test(
-    *, rule: str, inventory: tuple[Path, ...], host: str, origin: str, size_bytes: int, count: int, rate_pps: float,
+    *, rule: str, inventory: tuple[Path, ...], host: str, from_: str, size_bytes: int, count: int, rate_pps: float,
     fmt: str,
 ) -> int:  # fmt: skip
     """Send numbered frames to the first guest that RULE watches, and count them there and at the monitor.
@@ -69,7 +69,7 @@ def mirror_test(
         raise known.failures[name]
     watched, pf = found["sources"][0], found["pf"]
     stream = Stream(*address(known.values[name], pf, watched["index"]), size_bytes, count)
-    sender, longest_s = source(origin, pf, fleet.loaded), _LONGEST_S + count / rate_pps
+    sender, longest_s = source(origin(from_, fleet.loaded), pf), _LONGEST_S + count / rate_pps
     say(f"{name}: {count} frames of {size_bytes} bytes to {stream.mac} ({watched['label'] or watched['kind']})")
     lacking: list[str] = []
     try:

@@ -113,6 +113,17 @@ database_option = click.option(
     help="Where results are kept, as an SQLAlchemy URL ($NFVCAP_DATABASE); default: an SQLite file of the user.",
 )  # fmt: skip
 
+
+def from_option(name: str) -> Callable[[F], F]:
+    """Where numbered frames come from; :mod:`nfvcap.verify.packets.sources.origin` has the grammar."""
+    return click.option(
+        "--from", name, default="lab", show_default=True, metavar="SOURCE",
+        help="Where the frames come from: lab or lab:NAME, the wire of a lab server; agent:PORT, a port of this "
+        "machine that is cabled to the card, or HOST:PORT, one of a host of the inventory. PORT is an interface, or as "
+        "nfvcap-agent spells it.",
+    )  # fmt: skip
+
+
 _OPTIONS = [
     click.option(
         "--engine", type=click.Choice(ENGINES),
@@ -124,8 +135,7 @@ _OPTIONS = [
                  "study's figures stand beside them."),
     click.option("--guest", multiple=True, metavar="GUEST", help="Measure with numbered packets into this guest."),
     click.option("--vf", multiple=True, metavar="PCI", help="Only this VF of the guest (its address on the host)."),
-    click.option("--from", "source", default="lab", show_default=True, metavar="SOURCE",
-                 help="Where frames to a guest come from: lab or lab:NAME, the wire of a lab server; agent:PORT."),
+    from_option("source"),
     click.option("--capture-options", callback=_words, metavar="WORDS",
                  help="Further options for `nfvcap-agent capture`, in one word: '--rx-desc 1024'."),
     click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True,

@@ -28,7 +28,8 @@ from nfvcap.verify.packets.engines.guestroom import around_host
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
 from nfvcap.verify.packets.profiles import for_emulation
 from nfvcap.verify.packets.run import INTERRUPTED, Run, Wish, now
-from nfvcap.verify.packets.sources.named import Origin, origin
+from nfvcap.verify.packets.sources.named import opened
+from nfvcap.verify.packets.sources.origin import Origin, origin
 
 _LOOK_S = 600.0
 _BUDGET_FACTOR = 5
@@ -59,7 +60,7 @@ def measure(fleet: Fleet, options: PacketOptions, fmt: str) -> Result:
         raise UsageError("NFV-PKT-203", "packets are for one host at a time", f"selected were {', '.join(fleet.hosts)}",
                          "name the guest's host")  # fmt: skip
     (host,) = fleet.hosts
-    source = origin(options.source)
+    source = origin(options.source, fleet.loaded)
     wish = _wish(options, source)
     judged = _state(fleet)
     if judged.hosts[0].blocked is not None:
@@ -93,7 +94,7 @@ def _wish(options: PacketOptions, source: Origin) -> Wish:
     if wish.traffic.file and source.kind == "lab":
         raise UsageError(
             "NFV-PKT-211", "the wire of a lab server replays no files", f"asked for was {wish.traffic.file}",
-            "--from agent:PORT, or frames of given sizes",
+            "--from agent:PORT or HOST:PORT, or frames of given sizes",
         )  # fmt: skip
     if source.kind == "lab":
         wish = replace(wish, profile=for_emulation(wish.profile))
@@ -184,7 +185,7 @@ class GuestRun:
         vfs = self._vfs()
         wish = replace(wish, traffic=wish.traffic.model_copy(update={"flows": max(len(vfs), wish.traffic.flows)}))
         with ExitStack() as stack:
-            source = stack.enter_context(looked.source.open(vfs))
+            source = stack.enter_context(opened(looked.source, vfs))
             say(f"{name}: a way in, and the agent there …")
             door = stack.enter_context(self._way())
             agent = deploy(door, locate())

@@ -13,6 +13,8 @@ from nfvcap.lab.topology import Paths
 from nfvcap.run import Completed, run
 
 DEFAULT_LAB = "lab"
+VARIABLE = "NFVCAP_LAB"
+"""Names the lab that is meant when none is named."""
 _FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s")
 
 

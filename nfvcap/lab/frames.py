@@ -7,6 +7,7 @@ import struct
 import time
 
 from nfvcap.errors import UsageError
+from nfvcap.lab.pace import Pace
 from nfvcap.lab.wire import Wire
 
 # IEEE 802 local experimental EtherType: no stack of the lab server takes it for something of its own.
@@ -51,14 +52,10 @@ def number_of(frame: bytes) -> int | None:
 
 def send_numbered(wire: Wire, dst: str, count: int, size_bytes: int, rate_pps: float) -> None:
     """Send frames 0 to ``count`` - 1, evenly spaced; what was late is not caught up in a burst."""
-    gap_s = 1 / rate_pps
-    due = time.monotonic()
+    pace = Pace(rate_pps)
     for number in range(count):
-        wait_s = due - time.monotonic()
-        if wait_s > 0:
-            time.sleep(wait_s)
+        pace.wait()
         wire.send(build(dst, number, size_bytes))
-        due = max(due, time.monotonic() - gap_s) + gap_s
 
 
 def receive_for(wire: Wire, count: int | None, for_s: float) -> int:

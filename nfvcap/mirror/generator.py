@@ -1,28 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbered frames from a port of another machine: the agent's generator there, brought along and taken away again."""
+"""Numbered frames from a port of a machine: the agent's generator there, brought along and taken away again."""
 
 from __future__ import annotations
 
 import secrets
+import tempfile
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
 
-from nfvcap.agent.client import Agent
-from nfvcap.agent.deploy import deploy
+from nfvcap.agent.brought import brought
 from nfvcap.agent.frame import TAG_BYTES
 from nfvcap.agent.options import GenerateOptions
-from nfvcap.door.door import Door, must, shell
+from nfvcap.door.command import CommandDoor
 from nfvcap.mirror.stream import Sent, Stream
-from nfvcap.run import Completed
 
 _FCS_BYTES = 4
-_START_S = 60.0
-_LOOK_S = 0.2
-# The process id is known to whoever ends it; the shell becomes the program.
-_RUN = 'umask 077; echo $$ >"$1"; shift; exec "$@"'
-_STOP = 'for f in "$1"/*.pid; do [ -e "$f" ] && kill -TERM "$(cat "$f")" 2>/dev/null; done; :'
+_END_S = 10.0
+_LOOK_S = 0.1
 
 
 class Generator:
@@ -30,12 +26,11 @@ class Generator:
 
     Args:
         program: the agent on this machine.
-        port: interface name, or a port as the agent spells it (a PCI address, af_xdp:IFACE).
+        port: as the agent spells it (af_packet:IFACE, a PCI address).
     """
 
-    def __init__(self, door: Door, program: Path, port: str) -> None:
-        self._door, self._program = door, program
-        self._port = port if ":" in port else f"af_packet:{port}"
+    def __init__(self, door: CommandDoor, program: Path, port: str) -> None:
+        self._door, self._program, self._port = door, program, port
 
     def send(
         self, streams: Sequence[Stream], rate_pps: float, stop: threading.Event, longest_s: float
@@ -45,34 +40,20 @@ class Generator:
         Raises:
             NfvcapError: NFV-AGENT-003 the port cannot be used, -006 the agent does not run there; the door's own.
         """
-        place = f"/var/tmp/nfvcap-source-{secrets.token_hex(4)}"
-        must(shell(self._door, 'umask 077; mkdir "$1"', place), self._door)
-        try:
-            deploy(self._door, self._program, f"{place}/nfvcap-agent")
-            return self._send(place, streams, rate_pps, stop, longest_s)
-        finally:
-            shell(self._door, 'rm -rf "$1"', place)
-
-    def _send(
-        self, place: str, streams: Sequence[Stream], rate_pps: float, stop: threading.Event, longest_s: float
-    ) -> list[Sent]:
         # All frames of the generator are of flow 0; numbers that nobody else uses tell this run from others.
         run = (1 + secrets.randbelow(1 << 20)) << 40
-        wanted = [self._options(stream, rate_pps, run | at << 32, longest_s) for at, stream in enumerate(streams)]
-        with ThreadPoolExecutor(len(wanted)) as pool:
-            futures = [
-                pool.submit(self._generate, place, at, options, longest_s + _START_S)
-                for at, options in enumerate(wanted)
-            ]
-            try:
-                while not stop.is_set() and wait(futures, _LOOK_S).not_done:
-                    pass
-            finally:
-                # Again and again: one that is just starting has not said its process id yet.
-                while wait(futures, 0).not_done:
-                    shell(self._door, _STOP, place)
-                    wait(futures, 1)
-            return [Sent(0, run | at << 32, future.result()) for at, future in enumerate(futures)]
+        with ExitStack() as stack:
+            there = stack.enter_context(brought(self._door, self._program))
+            running = []
+            for at, stream in enumerate(streams):
+                scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="nfvcap-send-"))
+                options = self._options(stream, rate_pps, run | at << 32, longest_s)
+                running.append(stack.enter_context(there.generator(options, Path(scratch))))
+            while not all(one.done for one in running) and not stop.wait(_LOOK_S):
+                pass
+            for one in running:
+                one.end()
+            return [Sent(0, run | at << 32, one.wait(_END_S).sent) for at, one in enumerate(running)]
 
     def _options(self, stream: Stream, rate_pps: float, first: int, longest_s: float) -> GenerateOptions:
         tag = TAG_BYTES if stream.vlan else 0
@@ -81,11 +62,3 @@ class Generator:
             count=stream.count or None, duration_s=None if stream.count else longest_s, dst_mac=stream.mac,
             vlan=str(stream.vlan) if stream.vlan else None,
         )  # fmt: skip
-
-    def _generate(self, place: str, at: int, options: GenerateOptions, timeout_s: float) -> int:
-        """How many frames went out."""
-
-        def runner(argv: Sequence[str], timeout_s: float) -> Completed:
-            return self._door.run(["sh", "-c", _RUN, "sh", f"{place}/{at}.pid", *argv], timeout_s)
-
-        return Agent(f"{place}/nfvcap-agent", runner).generate(options, timeout_s=timeout_s).sent

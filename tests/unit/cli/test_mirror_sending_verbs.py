@@ -89,7 +89,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
     made = Lab()
     made.stand_in(monkeypatch, applying)
     for module in (mirror_try, mirror_isolation):
-        monkeypatch.setattr(module, "source", lambda words, pf, inventory: made)
+        monkeypatch.setattr(module, "source", lambda origin, pf: made)
     return made
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a source of frames is named."""
+"""How a source of frames is named, for mirroring and for verification alike."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from nfvcap.errors import NfvcapError
 from nfvcap.inventory import Inventory, load
 from nfvcap.mirror.generator import Generator
 from nfvcap.mirror.sender import LabWire, source
+from nfvcap.verify.packets.sources.origin import Origin, origin
 
 INVENTORY = """
 all:
@@ -39,22 +40,30 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inventory:
     ],
 )
 def test_a_port_of_a_machine(inventory: Inventory, words: str, port: str, prefix: tuple[str, ...]) -> None:
-    found = source(words, PF, inventory)
-    assert isinstance(found, Generator) and found._port == port
-    assert set(prefix) <= set(found._door.prefix) and bool(prefix) is bool(found._door.prefix)  # type: ignore[attr-defined]
+    named = origin(words, inventory)
+    assert (named.kind, named.what, named.label) == ("agent", port, "performance")
+    assert (named.door is None) is (prefix == ()) and set(prefix) <= set(named.door.prefix if named.door else ())
+    found = source(named, PF)
+    assert isinstance(found, Generator) and found._port == port and found._door.prefix[:1] == prefix[:1]
 
 
-def test_the_wire_of_a_lab(inventory: Inventory) -> None:
-    assert isinstance(source("lab", PF, inventory), LabWire) and isinstance(source("lab:two", PF, inventory), LabWire)
+def test_the_wire_of_a_lab(inventory: Inventory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NFVCAP_LAB", raising=False)
+    assert origin("lab", inventory) == Origin("lab", "lab") and origin("lab:two", inventory).what == "two"
+    assert origin("lab", inventory).label == "functional"
+    monkeypatch.setenv("NFVCAP_LAB", "three")
+    assert origin("lab", inventory).what == "three" and origin("lab:two", inventory).what == "two"
+    assert isinstance(source(origin("lab:two", inventory), PF), LabWire)
 
 
-@pytest.mark.parametrize("words", ["host3:ens1f0", "host2", "host2:", "agent:", "", "vm1"])
+@pytest.mark.parametrize("words", ["host3:ens1f0", "host2", "host2:", "agent", "agent:", "", "vm1", "trunk"])
 def test_what_is_none(inventory: Inventory, words: str) -> None:
     with pytest.raises(NfvcapError) as caught:
-        source(words, PF, inventory)
-    assert caught.value.code == "NFV-MIRROR-032" and "host2" in caught.value.fix
+        origin(words, inventory)
+    assert caught.value.code == "NFV-PKT-211" and "host2" in caught.value.fix
 
 
 def test_a_port_that_no_wire_of_a_lab_leads_to(inventory: Inventory) -> None:
-    with pytest.raises(NfvcapError, match="no wire to"):
-        source("lab", "0000:05:00.0", inventory)
+    with pytest.raises(NfvcapError, match="no wire of a lab leads to") as caught:
+        source(origin("lab", inventory), "0000:05:00.0")
+    assert caught.value.code == "NFV-PKT-211"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where numbered frames come from, one file each: the agent's generator (and a file that it replays), TRex."""
+"""Where numbered frames come from, one file each: a lab's wire, the agent's generator (and a file that it replays)."""

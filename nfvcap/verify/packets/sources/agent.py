@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent's own generator as a source, on this machine; it replays files as well."""
+"""The agent's own generator as a source, on this machine or brought to another; it replays files as well."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from nfvcap.agent.brought import Brought
 from nfvcap.agent.client import Agent
 from nfvcap.agent.options import GenerateOptions
 from nfvcap.agent.reports import GenerateReport
@@ -23,16 +24,17 @@ _SEED = "20140619"  # each round of a mix in an order of its own, the same in ev
 
 
 class AgentSource:
-    """Sends through a port of this machine.
+    """Sends through a port.
 
     Args:
-        agent: the program.
+        agent: the program on this machine.
         port: its port, as the agent spells it.
         name: for people.
         cpu: of the sending thread; None: any.
         sink: makes something that takes what is sent while the source is measured alone; None: the port needs nothing.
         omit_every: leave out each so manieth frame, to test whoever counts.
         dst_mac, vlan: whom the frames are for; None: nobody in particular, no tag.
+        there: the agent on the machine whose port it is; None: this machine.
     """
 
     limits_known = True
@@ -40,12 +42,13 @@ class AgentSource:
     def __init__(
         self, agent: Agent, port: str, name: str, *, cpu: int | None = None,
         sink: Sink | None = None, omit_every: int = 0, dst_mac: str | None = None, vlan: str | None = None,
+        there: Brought | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.last_command = ""
         self._agent, self._port, self._cpu = agent, port, cpu
         self._sink = sink or _nobody
-        self._dst_mac, self._vlan = dst_mac, vlan
+        self._dst_mac, self._vlan, self._there = dst_mac, vlan, there
         self._omit = ("--omit-every", str(omit_every)) if omit_every else ()
 
     @contextmanager
@@ -54,7 +57,7 @@ class AgentSource:
         with tempfile.TemporaryDirectory(prefix="nfvcap-send-") as scratch:
             drop = ("--when-full", "drop") if order.rate_pps is not None else ()
             options = self._options(order, (*drop, *self._omit))
-            with RunningGenerator(self._agent.program, options, Path(scratch)) as running:
+            with self._generator(options, Path(scratch)) as running:
                 self.last_command = pasteable(running.argv)
                 yield _Emission(running, order)
 
@@ -63,16 +66,22 @@ class AgentSource:
         order = Order(traffic, 1 << 62, None)
         with self._sink() as stop, tempfile.TemporaryDirectory(prefix="nfvcap-send-") as scratch:
             options = self._options(order, (), duration_s=CALIBRATION_S)
-            with RunningGenerator(self._agent.program, options, Path(scratch)) as running:
+            with self._generator(options, Path(scratch)) as running:
                 report = running.wait(60)
                 stop()  # before the generator leaves, as in every trial
         return (report.sent - 1) * 1_000_000_000 // report.duration_ns if report.duration_ns else 0
 
+    def _generator(self, options: GenerateOptions, scratch: Path) -> RunningGenerator:
+        if self._there:
+            return self._there.generator(options, scratch)
+        return RunningGenerator(self._agent.program, options, scratch)
+
     def _options(self, order: Order, extra: tuple[str, ...], duration_s: float | None = None) -> GenerateOptions:
         traffic = order.traffic
         sizes = ",".join(map(str, traffic.sizes_bytes))
+        file = self._there.file(traffic.file) if self._there and traffic.file else traffic.file
         return GenerateOptions(
-            port=self._port, size=sizes or None, replay=traffic.file or None, renumber=bool(traffic.file),
+            port=self._port, size=sizes or None, replay=file or None, renumber=bool(traffic.file),
             rate="max" if order.rate_pps is None else f"{order.rate_pps}pps",
             count=None if duration_s else order.packets, duration_s=duration_s,
             flows=traffic.flows if sizes else None, cpu=self._cpu, extra=extra, dst_mac=self._dst_mac, vlan=self._vlan,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from nfvcap.agent.frame import TAG_BYTES, FrameId, Layout, build
+from nfvcap.lab.pace import Pace
 from nfvcap.model.measurement import Traffic
 from nfvcap.verify.packets.accounting import FCS_BYTES
 from nfvcap.verify.packets.path import Order, Sent
@@ -72,9 +73,9 @@ class _Emission(threading.Thread):
     ) -> None:  # fmt: skip
         super().__init__(name="frame source", daemon=True)
         self._to, self._layouts, self._order, self._omit_every = send, layouts, order, omit_every
-        self._behind_s = behind_s
         self._stop_asked = threading.Event()
-        self._numbered = self._refused = self._omitted = self._slipped_ns = 0
+        self._pace = Pace(order.rate_pps, behind_s)
+        self._numbered = self._refused = self._omitted = 0
         self._first_ns = self._last_ns = 0
         self._error: BaseException | None = None
 
@@ -86,8 +87,8 @@ class _Emission(threading.Thread):
             raise self._error
         return Sent(
             numbered=self._numbered, omitted=self._omitted, refused=self._refused,
-            duration_ns=self._last_ns - self._first_ns, slipped_ns=self._slipped_ns, flows=self._order.traffic.flows,
-            interrupted=late,
+            duration_ns=self._last_ns - self._first_ns, slipped_ns=int(self._pace.slipped_s * 1e9),
+            flows=self._order.traffic.flows, interrupted=late,
         )  # fmt: skip
 
     def stop(self) -> None:
@@ -103,16 +104,8 @@ class _Emission(threading.Thread):
     def _run(self) -> None:
         order, flows = self._order, self._order.traffic.flows
         sizes = itertools.cycle(order.traffic.sizes_bytes)
-        gap_s = 1 / order.rate_pps if order.rate_pps else 0.0
-        due = time.monotonic()
         while self._numbered < order.packets and not self._stop_asked.is_set():
-            late = time.monotonic() - due
-            if late < 0:
-                time.sleep(-late)
-            elif late > self._behind_s:
-                due += late
-                self._slipped_ns += int(late * 1e9)
-            due += gap_s
+            self._pace.wait()
             k = self._numbered
             layout = self._layouts[k % flows % len(self._layouts)]
             size = next(sizes) - FCS_BYTES + TAG_BYTES * len(layout.tags)

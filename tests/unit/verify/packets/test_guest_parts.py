@@ -15,7 +15,8 @@ from nfvcap.verify.packets.accounting import waterfall
 from nfvcap.verify.packets.engines.observers import counted
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
 from nfvcap.verify.packets.path import Captured, Recount, Sent
-from nfvcap.verify.packets.sources.named import Origin, origin
+from nfvcap.verify.packets.sources.named import opened
+from nfvcap.verify.packets.sources.origin import Origin
 from tests.unit.attach.hosts import PORT1, plain, typed
 from tests.unit.attach.hosts import vfs_of as host_vfs
 
@@ -95,21 +96,11 @@ def test_rows_around_an_interface_take_what_is_missing_and_no_more(
         assert (rows["in_kernel"], rows["nic_missed"]) == (inside, socket)
 
 
-def test_sources_by_name() -> None:
-    assert origin("lab") == Origin("lab", "lab") and origin("lab:test").what == "test"
-    assert origin("agent:af_packet:ens5") == Origin("agent", "af_packet:ens5")
-    assert origin("lab").label == "functional" and origin("agent:x").label == "performance"
-    for words in ("", "agent", "agent:", "trunk", "port:x"):
-        with pytest.raises(UsageError) as refused:
-            origin(words)
-        assert refused.value.code == "NFV-PKT-211"
-
-
 def test_a_wire_leads_to_one_port_of_a_lab_only() -> None:
     vf = GuestVf("0000:03:10.0", "0000:03:00.0", "kernel", 0, "02:00:00:00:00:01", 0, 0, "eth0", "")
-    with pytest.raises(UsageError) as refused, Origin("lab", "lab").open([vf]):
+    with pytest.raises(UsageError) as refused, opened(Origin("lab", "lab"), [vf]):
         pass
     assert refused.value.code == "NFV-PKT-211"
-    with pytest.raises(UsageError) as refused, Origin("agent", "af_packet:x").open([vf, vf]):
+    with pytest.raises(UsageError) as refused, opened(Origin("agent", "af_packet:x"), [vf, vf]):
         pass
     assert refused.value.code == "NFV-PKT-211"

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine as source of numbered frames: the real generator in a network namespace, counted at the end of its cable.
+
+The way into the namespace is a command in front, as ssh is one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from nfvcap.agent import build
+from nfvcap.agent.frame import Verdict, judge
+from nfvcap.door.command import CommandDoor
+from nfvcap.errors import NfvcapError
+from nfvcap.mirror.generator import Generator
+from nfvcap.mirror.stream import Sent, Stream
+from nfvcap.verify.packets.engines.vf import GuestVf
+from nfvcap.verify.packets.path import Order, Source
+from nfvcap.verify.packets.sources.named import opened
+from nfvcap.verify.packets.sources.origin import Origin
+from nfvcap.verify.packets.traffic import traffic
+from tests.agent.captures import numbered, pcap
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes a network namespace")
+ONE, TWO = "02:00:00:81:00:00", "02:00:00:81:00:01"
+PORT = "af_packet:eth0"
+NEVER = threading.Event()
+
+
+@pytest.fixture
+def cable() -> Iterator[tuple[CommandDoor, str]]:
+    """The way to a machine with the interface eth0, and the interface here at the end of its cable."""
+    name = f"mir{os.getpid() % 100000}"
+    before = set(Path("/var/tmp").glob("nfvcap-source-*"))
+    for step in (
+        f"ip netns add {name}", f"ip link add {name} type veth peer name eth0 netns {name}", f"ip link set {name} up",
+        f"ip -n {name} link set eth0 up",
+    ):  # fmt: skip
+        subprocess.run(step.split(), check=True)
+    yield CommandDoor("host2", ("ip", "netns", "exec", name)), name
+    assert subprocess.run(["ip", "netns", "pids", name], capture_output=True, check=True).stdout == b""
+    subprocess.run(["ip", "netns", "del", name], check=True)
+    # Tests beside this one have directories of their own there for a while.
+    deadline = time.monotonic() + 30
+    while left := set(Path("/var/tmp").glob("nfvcap-source-*")) - before:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
+
+
+@contextmanager
+def listening(interface: str) -> Iterator[dict[str, list[int]]]:
+    """Numbers of good frames by address; complete when the block is left."""
+    found: dict[str, list[int]] = {ONE: [], TWO: []}
+    done = threading.Event()
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as ear:
+        ear.bind((interface, 3))
+        ear.settimeout(0.2)
+
+        def listen() -> None:
+            while not done.is_set():
+                try:
+                    data = ear.recv(2048)
+                except TimeoutError:
+                    continue
+                verdict, ident = judge(data)
+                if verdict is Verdict.GOOD and ident is not None and ident.flow == 0:
+                    found[data[:6].hex(":")].append(ident.seq)
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        try:
+            yield found
+            time.sleep(0.5)
+        finally:
+            done.set()
+            thread.join()
+
+
+def numbers(sent: Sent) -> list[int]:
+    return list(range(sent.first, sent.first + sent.count))
+
+
+def test_so_many_frames_arrive_with_the_numbers_that_it_tells(
+    cable: tuple[CommandDoor, str], agent_binary: Path
+) -> None:
+    door, here = cable
+    with listening(here) as found:
+        (sent,) = Generator(door, agent_binary, PORT).send([Stream(ONE, 0, 64, 300)], 1000, NEVER, 60)
+    assert sent.count == 300 and found[ONE] == numbers(sent) and found[TWO] == []
+
+
+def test_two_addresses_side_by_side_until_it_is_stopped(cable: tuple[CommandDoor, str], agent_binary: Path) -> None:
+    door, here = cable
+    stop = threading.Event()
+    with listening(here) as found:
+
+        def stop_soon() -> None:
+            while not (found[ONE] and found[TWO]):
+                time.sleep(0.05)
+            time.sleep(0.5)
+            stop.set()
+
+        threading.Thread(target=stop_soon, daemon=True).start()
+        one, two = Generator(door, agent_binary, PORT).send([Stream(ONE, 0, 60), Stream(TWO, 0, 60)], 200, stop, 60)
+    assert one.count > 20 and two.count > 20
+    assert (found[ONE], found[TWO]) == (numbers(one), numbers(two))
+
+
+def test_a_port_that_is_not_there_is_the_agent_s_own_word(cable: tuple[CommandDoor, str], agent_binary: Path) -> None:
+    with pytest.raises(NfvcapError, match="eth9") as caught:
+        Generator(cable[0], agent_binary, "af_packet:eth9").send([Stream(ONE, 0, 64, 1)], 100, NEVER, 60)
+    assert caught.value.code == "NFV-AGENT-003"
+
+
+VF = GuestVf("0000:03:10.0", "0000:03:00.0", "kernel", 0, ONE, 0, 0, "eth0", "")
+
+
+@contextmanager
+def source_there(door: CommandDoor, program: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
+    """What `nfvcap verify --from host2:eth0` sends with."""
+    monkeypatch.setattr(build, "locate", lambda: program)
+    with opened(Origin("agent", "af_packet:eth0", door), [VF]) as source:
+        yield source
+
+
+def test_verification_sends_from_there_as_well(
+    cable: tuple[CommandDoor, str], agent_binary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door, here = cable
+    with listening(here) as found, source_there(door, agent_binary, monkeypatch) as source:
+        assert source.name == "agent generator at af_packet:eth0 of host2" and source.limits_known
+        with source.sending(Order(traffic("64"), 300, 1000)) as emission:
+            sent = emission.wait(60)
+        assert sent.numbered == 300 and not sent.interrupted
+        with source.sending(Order(traffic("64"), 1 << 30, 1000)):
+            time.sleep(0.5)
+        at_the_end = len(found[ONE])
+        time.sleep(0.3)
+        assert len(found[ONE]) == at_the_end, "it stops when its block is left"
+    assert found[ONE][:300] == list(range(300)) and at_the_end > 300
+
+
+def test_a_file_that_is_replayed_there_is_brought_there(
+    cable: tuple[CommandDoor, str], agent_binary: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    door, here = cable
+    (tmp_path / "three.pcap").write_bytes(pcap(numbered(range(3), layout=VF.layout)))
+    with listening(here) as found, source_there(door, agent_binary, monkeypatch) as source:
+        for _ in range(2):
+            with source.sending(Order(traffic(str(tmp_path / "three.pcap")), 30, 1000)) as emission:
+                assert emission.wait(60).numbered == 30
+    assert found[ONE] == [*range(30), *range(30)]
+
+
+_LONG = """
+import sys, time
+from pathlib import Path
+from nfvcap.agent.brought import brought
+from nfvcap.agent.options import GenerateOptions
+from nfvcap.door.command import CommandDoor
+door = CommandDoor("host2", ("ip", "netns", "exec", sys.argv[1]))
+with brought(door, Path(sys.argv[2])) as there:
+    options = GenerateOptions(port="af_packet:eth0", size="64", rate="100pps", duration_s=600.0)
+    with there.generator(options, Path(sys.argv[3])):
+        print(there.program, flush=True)
+        time.sleep(600)
+"""
+
+
+def test_nothing_goes_on_when_whoever_asked_for_it_is_killed(
+    cable: tuple[CommandDoor, str], agent_binary: Path, tmp_path: Path
+) -> None:
+    name = cable[1]
+    argv = [sys.executable, "-c", _LONG, name, str(agent_binary), str(tmp_path)]
+    with listening(name) as found:
+        caller = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        assert caller.stdout is not None
+        program = Path(caller.stdout.readline().strip())
+        try:
+            deadline = time.monotonic() + 30
+            while not program.exists() or not pids(name):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        finally:
+            caller.kill()
+            caller.wait()
+        deadline = time.monotonic() + 15
+        while pids(name):
+            assert time.monotonic() < deadline, "it goes on"
+            time.sleep(0.05)
+    assert not found[TWO]
+    shutil.rmtree(program.parent)  # nobody was left to do it
+
+
+def pids(namespace: str) -> list[str]:
+    return subprocess.run(["ip", "netns", "pids", namespace], capture_output=True, text=True, check=True).stdout.split()
