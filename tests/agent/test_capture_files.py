@@ -158,3 +158,20 @@ def test_several_queues_write_several_files(agent: Agent, memory_dir: Path) -> N
             path = memory_dir / f"x-p{done.report['ports'].index(port)}q{queue['queue']}.pcap"
             assert path.stat().st_size == queue["stored_bytes"]
             assert agent.check(path)["totals"]["packets"] == queue["stored"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("most", [2, 3, 4])
+def test_the_newest_files_stay(agent: Agent, place: Path, engine: str, most: int) -> None:
+    """The last file as well, when the capture ends right after the one before it; none went for one in preparation."""
+    target = place / "x.pcap"
+    done = agent.capture("--port", "vdev:net_null0,size=64", "--write", str(target), "--engine", engine,
+                         "--rotate-size", "2M", "--max-files", str(most), "--burst-buffer", "4M", "--rx-desc", "512",
+                         "--duration", "0.3", "--when-full", "wait")  # fmt: skip
+    kept = sorted(place.glob("x-*.pcap"))
+    assert done.total["files"] > most and most - 1 <= len(kept) <= most, kept
+    assert [int(path.stem.split("-")[1]) for path in kept] == [
+        done.total["files"] - back - 1 for back in reversed(range(len(kept)))
+    ]
+    for path in kept:
+        assert read_packets(path)

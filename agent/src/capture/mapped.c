@@ -31,6 +31,7 @@ struct mapped {
     struct spsc next;           /* prepared files: storage thread to capture thread */
     struct spsc done;           /* filled files: the other way */
     _Atomic bool full;          /* no room on the file system */
+    _Atomic bool ended;         /* nothing more comes: the newest files are not to go for one in preparation */
     /* the storage thread's */
     struct mapped_file *pipeline[MAX_PREPARED + 1]; /* begun or prepared files, oldest first */
     unsigned n_pipeline;
@@ -126,6 +127,7 @@ static void mapped_end(struct storage *s)
     f->packets_end = s->position.packets;
     f->first_ns = s->position.first_ns;
     f->last_ns = s->position.last_ns;
+    atomic_store_explicit(&m->ended, true, memory_order_release);
     spsc_push(&m->done, f);
     wake_up(s->wake);
 }
@@ -247,7 +249,7 @@ static struct mapped_file *next_to_prepare(struct storage *s, const struct mappe
 /* Make a file longer, or begin one more. True when something was done. */
 static bool prepare(struct storage *s, struct mapped *m)
 {
-    if (atomic_load_explicit(&s->failed, memory_order_relaxed))
+    if (atomic_load_explicit(&s->failed, memory_order_relaxed) || atomic_load_explicit(&m->ended, memory_order_acquire))
         return false;
     bool begin;
     struct mapped_file *f = next_to_prepare(s, m, &begin);
