@@ -115,6 +115,22 @@ static bool set_mtu(struct port *p, const struct rte_eth_dev_info *info, struct 
     return true;
 }
 
+static bool set_stamps(struct port *p, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf, struct fault *f)
+{
+    const struct stamp_offer offer = {
+        .port = p->id,
+        .offloads = (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP) != 0,
+        .kernel = p->spec.packet_ring_bytes != 0,
+        .file = p->spec.is_capture_file,
+    };
+    *f = (struct fault){.what = text("%s has no times of its own for packets", p->spec.text)};
+    if (!port_stamps_choose(&p->stamps, &offer, p->config.stamps, &f->why, &f->fix))
+        return false;
+    if (p->stamps.source == STAMPS_NIC)
+        conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TIMESTAMP;
+    return true;
+}
+
 static bool failed(const struct port *p, struct fault *f, const char *what, int error, const char *fix)
 {
     *f = (struct fault){text("%s: %s", p->spec.text, what), rte_strerror(error < 0 ? -error : error), fix};
@@ -173,7 +189,7 @@ static bool configure(struct port *p, struct fault *f)
     memset(&conf, 0, sizeof(conf));
     uint8_t rss_key[RSS_KEY_MAX];
     choose_rss(p, &info, &conf, rss_key);
-    if (!set_mtu(p, &info, &conf, f))
+    if (!set_mtu(p, &info, &conf, f) || !set_stamps(p, &info, &conf, f))
         return false;
     uint16_t n_tx = RTE_MIN(p->config.n_queues, info.max_tx_queues);
     rc = rte_eth_dev_configure(p->id, p->config.n_queues, n_tx, &conf);
@@ -272,6 +288,10 @@ void port_start(struct port *p)
     int rc = rte_eth_dev_start(p->id);
     if (rc != 0)
         die(EXIT_USAGE, text("%s: cannot be started", p->spec.text), rte_strerror(-rc), NULL);
+    rc = port_stamps_start(&p->stamps, p->id);
+    if (rc != 0)
+        die(EXIT_USAGE, text("%s: the NIC's clock cannot be started", p->spec.text), rte_strerror(-rc),
+            "leave --timestamps out");
     const char *why;
     if (p->packets != NULL && !packet_port_start(p->packets, &why))
         die(EXIT_USAGE, text("%s: %s", p->spec.text, why), errno_text(errno), NULL);
@@ -317,6 +337,8 @@ bool port_restart(struct port *p, bool reset, const char **why)
     }
     if (rc == 0)
         rc = rte_eth_dev_start(p->id);
+    if (rc == 0)
+        rc = port_stamps_start(&p->stamps, p->id);
     if (rc != 0) {
         *why = rte_strerror(-rc);
         return false;
@@ -358,6 +380,12 @@ int port_descriptor(const struct port *p, unsigned queue)
 uint64_t *port_arrivals(const struct port *p, unsigned queue)
 {
     return p->packets != NULL ? packet_port_arrivals(p->packets, queue) : NULL;
+}
+
+bool port_read_clock(void *port, uint64_t *ticks)
+{
+    const struct port *p = port;
+    return port_stamps_read_clock(&p->stamps, p->id, ticks);
 }
 
 void port_read_counters(struct port *p, struct port_counters *out)

@@ -4,6 +4,7 @@
 
 #include "packet_port.h"
 #include "port_spec.h"
+#include "port_stamps.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ struct port_config {
     uint32_t mtu;         /* 0: leave the device's own */
     uint32_t extra_mbufs; /* per queue, for packets that are in nobody's ring */
     bool promiscuous;
+    enum stamp_source stamps; /* wished for */
 };
 
 /* What the NIC counted since port_open; losses that happen before this program sees the packet. */
@@ -49,6 +51,7 @@ struct port {
     uint64_t link_changes;
     struct port_counters baseline; /* of the driver when it was started last */
     struct port_counters kept;     /* from before that */
+    struct port_stamps stamps;     /* where the times of its packets come from */
     struct packet_port *packets;   /* af_packet: where its packets come from; else NULL */
     bool started;
 };
@@ -74,6 +77,9 @@ int port_descriptor(const struct port *port, unsigned queue);
 
 /* When the packets of the last burst came, ns of CLOCK_REALTIME; NULL where the port cannot tell. */
 uint64_t *port_arrivals(const struct port *port, unsigned queue);
+
+/* STAMPS_NIC: the NIC's clock as it stands; a nic_clock_reader, whose arg is the port. */
+bool port_read_clock(void *port, uint64_t *ticks);
 
 /* Before a restart, across which drivers may begin to count anew: what was counted so far is kept. */
 void port_keep_counters(struct port *port);

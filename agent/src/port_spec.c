@@ -56,6 +56,8 @@ static bool parse_vdev(const char *s, struct port_spec *out, const char **why)
     }
     snprintf(out->device, sizeof(out->device), "%.*s", (int)name_length, s);
     snprintf(out->devargs, sizeof(out->devargs), "%s", s);
+    out->is_capture_file =
+        strncmp(s, "net_pcap", 8) == 0 && strstr(s, ",rx_pcap=") != NULL && strstr(s, ",infinite_rx=1") == NULL;
     if (strncmp(s, "net_null", 8) == 0) {
         const char *size = strstr(s, ",size=");
         out->null_size_bytes = size != NULL ? (uint32_t)strtoul(size + 6, NULL, 0) : 64;
@@ -111,6 +113,7 @@ static bool parse_interface(const char *driver, const char *s, enum port_use use
     else
         length = snprintf(out->devargs, sizeof(out->devargs), "%s,%s=%s%s", out->device,
                           is_path ? "rx_pcap" : "rx_iface_in", name, rest);
+    out->is_capture_file = is_path && strcmp(driver, "pcap") == 0 && strstr(rest, ",infinite_rx=1") == NULL;
     if (length >= (int)sizeof(out->devargs)) {
         *why = "it is too long";
         return false;

@@ -22,6 +22,7 @@ struct port_spec {
     char device[64];             /* the name that the EAL gives the device */
     char interface[16];          /* of the kernel's, that af_packet, af_xdp or pcap read; else "" */
     bool is_pci;
+    bool is_capture_file;       /* net_pcap, of a file that it reads once */
     uint64_t packet_ring_bytes; /* not 0: packets come from packet_port.h and not from the device; of each queue */
     uint32_t null_size_bytes;   /* net_null: the frame size it will claim, else 0 */
 };

@@ -59,6 +59,7 @@ class QueueCounters(Part):
     empty_polls: int
     full_polls: int
     max_gap_ns: int
+    unstamped: int = 0  # packets without a time of their own, where the port should give them one
     view_dropped: int
 
     @property
@@ -76,6 +77,17 @@ class QueueReport(QueueCounters):
     queue: int
 
 
+class NicClockReport(Part):
+    """The NIC's clock, as it stands to the capture's own time."""
+
+    hz: float
+    error_ns: int
+    max_error_ns: int
+    reading_uncertainty_ns: int
+    steps: int
+    failed_readings: int
+
+
 class PortReport(Part):
     port: str
     driver: str
@@ -86,6 +98,8 @@ class PortReport(Part):
     promiscuous: Literal["yes", "no", "unknown"]
     allmulticast: Literal["yes", "no", "unknown"]
     symmetric_rss: Literal["yes", "no", "unknown"]
+    timestamps: Literal["tsc", "nic", "file", "kernel"] | None = None  # None: an older agent
+    nic_clock: NicClockReport | None = None
     rx_descriptors: int
     nic_missed: int | None  # None: the driver cannot tell (igbvf, ixgbevf, virtio, virtual devices)
     nic_errors: int

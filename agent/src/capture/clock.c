@@ -92,28 +92,36 @@ static void forget_window(struct discipline *d, const struct clock_sample *s)
     remember(d, s);
 }
 
-void discipline_start(struct discipline *d, struct clock *clock, bool use_tai)
+void discipline_begin(struct discipline *d, struct clock *clock, const struct clock_sample *samples, unsigned n)
 {
+    const struct clock_sample *last = &samples[n - 1];
     memset(d, 0, sizeof(*d));
     d->clock = clock;
-    d->clock_id = use_tai ? CLOCK_TAI : CLOCK_REALTIME;
-    struct timespec pause = {.tv_nsec = 10000000};
-    for (int i = 0; i < 6; i++) {
-        struct clock_sample s = take_sample(d->clock_id);
-        remember(d, &s);
-        nanosleep(&pause, NULL);
-    }
-    struct clock_sample s = take_sample(d->clock_id);
-    remember(d, &s);
+    for (unsigned i = 0; i < n; i++)
+        remember(d, &samples[i]);
     double rate = fitted_rate(d);
     d->ticks_per_ns = 1 / rate;
-    d->bracket_ns = (uint64_t)((double)s.bracket_ticks * rate);
+    d->bracket_ns = (uint64_t)((double)last->bracket_ticks * rate);
     struct clock_line line = {
-        .tsc0 = s.tsc,
-        .ns0 = (uint64_t)s.ns,
+        .tsc0 = last->tsc,
+        .ns0 = (uint64_t)last->ns,
         .slope = (uint64_t)(ldexp(rate, CLOCK_SLOPE_SHIFT)),
     };
     publish(d, &line);
+}
+
+void discipline_start(struct discipline *d, struct clock *clock, bool use_tai)
+{
+    const int clock_id = use_tai ? CLOCK_TAI : CLOCK_REALTIME;
+    struct clock_sample samples[CLOCK_FIRST_SAMPLES];
+    struct timespec pause = {.tv_nsec = CLOCK_FIRST_PAUSE_NS};
+    for (unsigned i = 0; i < CLOCK_FIRST_SAMPLES; i++) {
+        if (i > 0)
+            nanosleep(&pause, NULL);
+        samples[i] = take_sample(clock_id);
+    }
+    discipline_begin(d, clock, samples, CLOCK_FIRST_SAMPLES);
+    d->clock_id = clock_id;
 }
 
 bool discipline_feed(struct discipline *d, const struct clock_sample *s)

@@ -44,6 +44,8 @@ struct clock_sample {
 };
 
 #define CLOCK_WINDOW 32
+#define CLOCK_FIRST_SAMPLES 7u /* of which the first line is made */
+#define CLOCK_FIRST_PAUSE_NS 10000000
 
 struct discipline {
     struct clock *clock;
@@ -88,7 +90,10 @@ static inline void clock_follow(const struct clock *clock, uint32_t *generation,
 /* True when this machine's TSC runs at a constant rate through sleep states. */
 bool clock_tsc_is_invariant(void);
 
-/* Take the first samples (about 50 ms) and publish the first line. use_tai: CLOCK_TAI instead of REALTIME. */
+/* Publish the first line from n samples, 2 <= n <= CLOCK_WINDOW, the oldest first. */
+void discipline_begin(struct discipline *d, struct clock *clock, const struct clock_sample *samples, unsigned n);
+
+/* Take the first samples (about 60 ms) and publish the first line. use_tai: CLOCK_TAI instead of REALTIME. */
 void discipline_start(struct discipline *d, struct clock *clock, bool use_tai);
 
 /* Sample and bend; call it about every 100 ms to 1 s. True when a step of the system clock was seen. */

@@ -21,6 +21,7 @@ static void copy_capture(const struct capture_counters *c, struct queue_snapshot
     out->empty_polls = READ(c->empty_polls);
     out->full_polls = READ(c->full_polls);
     out->max_gap_ns = READ(c->max_gap_ns);
+    out->unstamped = READ(c->unstamped);
     out->view_dropped = READ(c->view_dropped);
 }
 
@@ -75,5 +76,6 @@ void snapshot_visit(const struct queue_snapshot *s, counter_visitor visit, void 
     visit(arg, "empty_polls", s->empty_polls, "calls that brought nothing");
     visit(arg, "full_polls", s->full_polls, "calls that came back full");
     visit(arg, "max_gap_ns", s->max_gap_ns, "longest time between two polls, the error bound of a stamp");
+    visit(arg, "unstamped", s->unstamped, "packets that got another one's time, for want of one that can be believed");
     visit(arg, "view_dropped", s->view_dropped, "packets that the live view did not get");
 }

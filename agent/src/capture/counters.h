@@ -32,6 +32,7 @@ struct capture_counters {      /* single writer: the capture thread */
     counter empty_polls;
     counter full_polls;   /* bursts that came back full: more was waiting */
     counter max_gap_ns;   /* longest time between two polls: the error bound of the stamps */
+    counter unstamped;    /* had no time of their own that can be believed, where the port should give them one */
     counter view_dropped; /* packets that the live view did not get; nothing to do with storage */
 } __attribute__((aligned(64)));
 
@@ -45,7 +46,7 @@ struct storage_counters { /* single writer: the storage thread (the capture thre
 
 struct queue_snapshot {
     uint64_t received, received_bytes, counted, filtered, lost_buffer, lost_full, accepted, accepted_bytes, truncated;
-    uint64_t polls, empty_polls, full_polls, max_gap_ns, view_dropped;
+    uint64_t polls, empty_polls, full_polls, max_gap_ns, unstamped, view_dropped;
     uint64_t stored, stored_bytes, lost_write, buffered, files, files_removed;
 };
 

@@ -42,7 +42,12 @@ static bool due(uint64_t *next, uint64_t now, uint64_t interval)
 
 static void watch_clock(struct session *s)
 {
-    if (!discipline_update(&s->discipline))
+    bool stepped = discipline_update(&s->discipline);
+    for (unsigned i = 0; i < s->options.n_ports; i++) {
+        if (s->ports[i].stamps.source == STAMPS_NIC)
+            nic_clock_update(&s->nic_clocks[i], &s->discipline.line);
+    }
+    if (!stepped)
         return;
     warn("the system clock was set",
          text("%lld ms away from the capture's time in all", (long long)(s->discipline.line.step_ns / 1000000)),

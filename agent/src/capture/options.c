@@ -15,7 +15,7 @@
 enum {
     OPT_COUNT = 256, OPT_ENGINE, OPT_FORMAT, OPT_ROTATE_SIZE, OPT_ROTATE_TIME, OPT_MAX_FILES, OPT_QUOTA, OPT_BUFFER,
     OPT_CHUNK, OPT_FLUSH, OPT_FSYNC, OPT_NO_URING, OPT_NO_MAPPED_HUGE, OPT_NO_STREAM, OPT_WHEN_FULL, OPT_LCORES, OPT_ISA,
-    OPT_IDLE_SLEEP, OPT_BURST, OPT_RX_DESC, OPT_MTU, OPT_NO_PROMISC, OPT_REQUIRE_PROMISC, OPT_HUGE, OPT_TAI,
+    OPT_IDLE_SLEEP, OPT_BURST, OPT_RX_DESC, OPT_MTU, OPT_NO_PROMISC, OPT_REQUIRE_PROMISC, OPT_HUGE, OPT_TAI, OPT_STAMPS,
     OPT_DURATION, OPT_PACKETS, OPT_STOP_IDLE, OPT_WAIT_LINK, OPT_READY, OPT_METRICS, OPT_PIPE, OPT_STATS, OPT_JSON,
     OPT_FAIL_ON_LOSS, OPT_WARM_UP, OPT_DIRECT, OPT_MMAP, OPT_NULL,
 };
@@ -57,6 +57,7 @@ static const struct option long_options[] = {
     {"require-promiscuous", no_argument, NULL, OPT_REQUIRE_PROMISC},
     {"huge-pages", required_argument, NULL, OPT_HUGE},
     {"tai", no_argument, NULL, OPT_TAI},
+    {"timestamps", required_argument, NULL, OPT_STAMPS},
     {"duration", required_argument, NULL, OPT_DURATION},
     {"warm-up", required_argument, NULL, OPT_WARM_UP},
     {"packets", required_argument, NULL, OPT_PACKETS},
@@ -186,6 +187,12 @@ static void parse_storage_option(int c, struct capture_options *o)
     }
 }
 
+static enum stamp_source stamp_source(const char *name)
+{
+    static const enum stamp_source all[] = {STAMPS_TSC, STAMPS_NIC, STAMPS_AUTO, STAMPS_FILE};
+    return all[choice("timestamps", name, (const char *const[]){"tsc", "nic", "auto", "file"}, 4)];
+}
+
 static void parse_port_option(int c, struct capture_options *o)
 {
     switch (c) {
@@ -217,6 +224,9 @@ static void parse_port_option(int c, struct capture_options *o)
         break;
     case OPT_HUGE:
         o->huge_pages = (enum huge_pages)CHOICE("huge-pages", "auto", "require", "off");
+        break;
+    case OPT_STAMPS:
+        o->stamps = stamp_source(optarg);
         break;
     default:
         o->tai = true;
@@ -280,6 +290,9 @@ static void judge(struct capture_options *o)
     if (o->max_files != 0 && o->rotate_bytes == 0 && o->rotate_ns == 0)
         die(EXIT_USAGE, "--max-files without rotation", "there would never be a second file",
             "add --rotate-size or --rotate-time");
+    if (o->stamps == STAMPS_FILE && o->rotate_ns != 0)
+        die(EXIT_USAGE, "--rotate-time does not go with --timestamps file", "the file's time is not ours",
+            "give --rotate-size");
     if (o->pipe != NULL && o->count_only)
         die(EXIT_USAGE, "--pipe needs --write", "the live view shows what is stored", "add --write FILE or --null");
 }
@@ -354,6 +367,7 @@ bool capture_options_parse(int argc, char **argv, struct capture_options *o)
         case OPT_REQUIRE_PROMISC:
         case OPT_HUGE:
         case OPT_TAI:
+        case OPT_STAMPS:
             parse_port_option(c, o);
             break;
         default:

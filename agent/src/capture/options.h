@@ -3,6 +3,7 @@
 #define NFVCAP_CAPTURE_OPTIONS_H
 
 #include "../eal.h"
+#include "../port_stamps.h"
 #include "queue.h"
 #include "storage.h"
 
@@ -47,6 +48,7 @@ struct capture_options {
     bool no_promiscuous, require_promiscuous;
     enum huge_pages huge_pages;
     bool tai;
+    enum stamp_source stamps;
 
     uint64_t duration_ns; /* 0: until a signal */
     uint64_t warm_up_ns;  /* the report tells apart what came after it */

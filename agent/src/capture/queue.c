@@ -58,10 +58,27 @@ static uint64_t read_clocks(const struct queue *q, uint64_t *system_ns)
     return clock_line_ns(&q->line, before + (after - before) / 2) + (uint64_t)q->step_ns;
 }
 
+/* Now, in the time of the present file. */
+static uint64_t line_now_ns(const struct queue *q)
+{
+    return clock_line_ns(&q->line, __rdtsc()) + (uint64_t)q->step_ns;
+}
+
+static void take_packet_stamps(struct queue *q, unsigned n)
+{
+    const struct packet_moment moment = {.now_ns = line_now_ns(q), .step_ns = q->step_ns};
+    unsigned without = packet_stamps_take(q->packet_stamps, q->packets, n, &moment, &q->stamp_ns);
+    count_add(&q->counters->unstamped, without);
+}
+
 void queue_stamp_arrivals(struct queue *q, unsigned n)
 {
     uint64_t system_ns;
     clock_follow(q->clock, &q->line_generation, &q->line);
+    if (q->packet_stamps != NULL) {
+        take_packet_stamps(q, n);
+        return;
+    }
     const uint64_t now_ns = read_clocks(q, &system_ns);
     q->stamp_ns = arrivals_to_stamps(q->arrivals, n, system_ns, now_ns, q->stamp_ns);
 }
@@ -96,7 +113,7 @@ void queue_begin_file(struct queue *q)
         q->stamp_ns = 0;
         q->rotate_at_ns = 0;
     }
-    uint64_t now_ns = clock_line_ns(&q->line, __rdtsc()) + (uint64_t)q->step_ns;
+    uint64_t now_ns = line_now_ns(q);
     if (q->rotate_at_ns == 0 && s->config.rotate_ns != 0)
         q->rotate_at_ns = next_boundary(now_ns, s->config.rotate_ns);
     schedule(q, now_ns);
@@ -105,6 +122,8 @@ void queue_begin_file(struct queue *q)
 void queue_event(struct queue *q, uint64_t now_ns)
 {
     struct storage *s = q->storage;
+    if (q->packet_stamps != NULL && q->packet_stamps->from.source == STAMPS_FILE)
+        now_ns = line_now_ns(q); /* the file's time may be any */
     if (s->config.rotate_ns != 0 && now_ns >= q->rotate_at_ns)
         s->ops->rotate(s);
     else

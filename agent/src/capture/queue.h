@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "counters.h"
 #include "filter_batch.h"
+#include "packet_stamps.h"
 #include "record.h"
 #include "storage.h"
 
@@ -44,7 +45,8 @@ struct queue {
     struct budget *budget; /* NULL: no limit */
     const struct clock *clock;
     int descriptor;     /* readable when there is something to receive; -1: only polling tells */
-    uint64_t *arrivals; /* of the packets of the last burst, CLOCK_REALTIME; NULL: the port cannot tell */
+    uint64_t *arrivals; /* of the packets of the last burst, to become their stamps; NULL: the port cannot tell */
+    struct packet_stamps *packet_stamps; /* the arrivals come from the packets themselves; NULL: CLOCK_REALTIME's */
 
     /* written for every burst */
     uint64_t poll_tsc; /* the last poll */

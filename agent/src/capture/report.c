@@ -76,6 +76,24 @@ static void json_counter(void *arg, const char *name, uint64_t value, const char
 
 static const char *const trilean_names[] = {[NO] = "no", [YES] = "yes", [UNKNOWN] = "unknown"};
 
+static void report_stamps(struct session *s, struct json *j, unsigned i)
+{
+    json_string(j, "timestamps", stamp_source_names[s->ports[i].stamps.source]);
+    if (s->ports[i].stamps.source != STAMPS_NIC) {
+        json_null(j, "nic_clock");
+        return;
+    }
+    const struct nic_clock *n = &s->nic_clocks[i];
+    json_object(j, "nic_clock");
+    json_double(j, "hz", n->discipline.ticks_per_ns * 1e9);
+    json_i64(j, "error_ns", n->discipline.last_error_ns);
+    json_i64(j, "max_error_ns", n->discipline.max_error_ns);
+    json_u64(j, "reading_uncertainty_ns", n->reading_uncertainty_ns);
+    json_u64(j, "steps", n->n_steps);
+    json_u64(j, "failed_readings", n->n_failed);
+    json_object_end(j);
+}
+
 static void report_port(struct session *s, struct json *j, unsigned i)
 {
     struct port *p = &s->ports[i];
@@ -94,6 +112,7 @@ static void report_port(struct session *s, struct json *j, unsigned i)
     json_string(j, "promiscuous", trilean_names[p->promiscuous]);
     json_string(j, "allmulticast", trilean_names[p->allmulticast]);
     json_string(j, "symmetric_rss", trilean_names[p->symmetric_rss]);
+    report_stamps(s, j, i);
     json_u64(j, "rx_descriptors", p->n_rx_desc);
     if (c.missed_known)
         json_u64(j, "nic_missed", c.nic_missed);

@@ -42,6 +42,7 @@ static void open_ports(struct session *s)
         .n_rx_desc = o->rx_desc,
         .mtu = o->mtu,
         .promiscuous = !o->no_promiscuous,
+        .stamps = o->stamps,
     };
     struct eal_options eal = {.ports = specs, .n_ports = o->n_ports, .huge_pages = o->huge_pages};
     for (unsigned i = 0; i < o->n_ports; i++) {
@@ -125,6 +126,19 @@ static void configure_storage(struct session *s, unsigned i, struct storage *out
     };
 }
 
+/* Where the packets bring their times along. */
+static struct packet_stamps *packet_stamps_of(struct session *s, unsigned port)
+{
+    const struct port_stamps *from = &s->ports[port].stamps;
+    if (from->source != STAMPS_NIC && from->source != STAMPS_FILE)
+        return NULL;
+    struct packet_stamps *stamps = cache_aligned(1, sizeof(*stamps));
+    stamps->from = *from;
+    stamps->clock = from->source == STAMPS_NIC ? &s->nic_clocks[port].clock : NULL;
+    stamps->generation = UINT32_MAX;
+    return stamps;
+}
+
 static void open_queues(struct session *s)
 {
     const struct capture_options *o = &s->options;
@@ -139,6 +153,9 @@ static void open_queues(struct session *s)
         q->id = (uint16_t)(i % o->n_queues);
         q->pool = port->pools[q->id];
         q->arrivals = port_arrivals(port, q->id);
+        q->packet_stamps = packet_stamps_of(s, i / o->n_queues);
+        if (q->packet_stamps != NULL)
+            q->arrivals = q->packet_stamps->stamps;
         q->descriptor = port_descriptor(port, q->id);
         q->burst = o->burst;
         q->plain_record_bytes = plain_record_bytes(s, port);
@@ -288,11 +305,21 @@ void session_open(struct session *s)
     assign_queues(s);
 }
 
+static void start_nic_clock(struct session *s, unsigned i)
+{
+    struct port *p = &s->ports[i];
+    if (p->stamps.source == STAMPS_NIC && !nic_clock_start(&s->nic_clocks[i], port_read_clock, p, &s->discipline.line))
+        die(EXIT_USAGE, text("%s: the NIC's clock cannot be followed", p->spec.text),
+            "its driver does not answer, or the clock does not run", "leave --timestamps out");
+}
+
 void session_start(struct session *s)
 {
     const struct capture_options *o = &s->options;
-    for (unsigned i = 0; i < o->n_ports; i++)
+    for (unsigned i = 0; i < o->n_ports; i++) {
         port_start(&s->ports[i]);
+        start_nic_clock(s, i);
+    }
     for (unsigned i = 0; i < o->n_ports; i++) {
         if (!port_wait_link(&s->ports[i], o->wait_link_ms))
             warn(text("%s: no link yet", o->port_texts[i]), NULL, "the capture starts when it comes");

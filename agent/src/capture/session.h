@@ -5,6 +5,7 @@
 #include "../json.h"
 #include "../port.h"
 #include "filter.h"
+#include "nic_clock.h"
 #include "options.h"
 #include "view.h"
 #include "worker.h"
@@ -38,7 +39,8 @@ struct session {
     struct view *view;
     struct clock clock;
     struct discipline discipline;
-    uint64_t start_ns, end_ns; /* wall clock: ready, and stopped */
+    struct nic_clock nic_clocks[MAX_PORTS]; /* of the ports whose packets have the NIC's time */
+    uint64_t start_ns, end_ns;              /* wall clock: ready, and stopped */
     uint64_t capture_cpu_ns, storage_cpu_ns;
     struct progress warm, last; /* at the end of --warm-up, and when the capture was told to stop */
     const char *stop_reason;
