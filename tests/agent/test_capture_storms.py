@@ -276,7 +276,8 @@ def test_sigkill_at_any_moment(agent: Agent, place: Path, engine: str, seed: int
     files = sorted(place.glob("*.pcap"))
     assert files
     for path in files:
-        agent.run("check", "--repair", str(path))
+        repaired = agent.run("check", "--repair", str(path))
+        assert repaired.returncode == 0, repaired.stderr
         stamps = [packet.ns for packet in read_packets(path)]
         assert stamps == sorted(stamps)
     # Only the newest files may have been unfinished: the ones before were complete already.

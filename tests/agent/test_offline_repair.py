@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,20 @@ def test_locked_files_are_left_alone(agent: Agent, tmp_path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         done = check(agent, "--repair", path)
     assert done.code == 4 and "lock" in done.stderr and path.read_bytes() == data
+
+
+def test_the_last_writes_of_a_killed_capture_are_waited_for(agent: Agent, tmp_path: Path) -> None:
+    """The kernel goes on writing for a process that is gone; only then is the file what it will be."""
+    data = pcap(numbered(range(50)))
+    path = write(tmp_path / "x", data[:1000])
+    with path.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        checking = subprocess.Popen([str(agent.binary), "check", "--repair", str(path)], stdout=subprocess.DEVNULL)
+        time.sleep(0.5)
+        assert checking.poll() is None
+        file.write(data[:-1])
+    assert checking.wait(timeout=60) == 0
+    assert path.read_bytes() == data[: -len(data[24:]) // 50]
 
 
 def test_a_file_without_a_header_cannot_be_repaired(agent: Agent, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check_report.h"
@@ -218,6 +219,20 @@ static struct file_result *list_files(int argc, char **argv, const struct check_
     return files;
 }
 
+#define WRITERS_END_NS 3000000000ull /* for all files together */
+
+/* What the kernel still writes for a killed capture has to be in the files before they are read. */
+static void wait_for_writers(const struct file_result *files, unsigned n)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t deadline_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + WRITERS_END_NS;
+
+    for (unsigned i = 0; i < n; i++)
+        repair_wait(files[i].path, deadline_ns);
+}
+
 static void repair_all(struct file_result *files, unsigned n, const struct check_settings *s)
 {
     for (unsigned i = 0; i < n; i++) {
@@ -255,6 +270,8 @@ int command_check(int argc, char **argv)
 
     parse(&s, argc, argv);
     files = list_files(argc, argv, &s, &n);
+    if (s.repair)
+        wait_for_writers(files, n);
     if (!check_files(files, n, &s.options, &tally, &all))
         no_memory(files, n);
     if (s.repair)

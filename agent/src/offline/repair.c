@@ -6,9 +6,30 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "error.h"
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+void repair_wait(const char *path, uint64_t deadline_ns)
+{
+    static const struct timespec pause = {.tv_nsec = 10000000};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return; /* whoever opens it next says why */
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && now_ns() < deadline_ns)
+        nanosleep(&pause, NULL);
+    close(fd);
+}
 
 bool repair_wanted(const struct file_result *f, bool corrupt)
 {

@@ -4,6 +4,12 @@
 
 #include "check.h"
 
+/*
+ * Waits until no program holds a lock on the file, until CLOCK_MONOTONIC reads `deadline_ns` at the latest. The kernel
+ * may go on writing for a killed program after that is gone; the lock goes with the last of these writes.
+ */
+void repair_wait(const char *path, uint64_t deadline_ns);
+
 /* Does the file end in something that repair_file() would cut off? `corrupt`: damaged records, too. */
 bool repair_wanted(const struct file_result *f, bool corrupt);
 
