@@ -37,6 +37,7 @@ ansible-playbook -i inventory.yml playbooks/deprovision.yml
 | `reboot.yml` | reboots once and waits for the services | `nfvcap_reboot_timeout_s`: 1200 by default |
 | `guest.yml` | defines, starts, stops and removes guests | guests.json, `nfvcap_guests_wait_s`: 0 by default |
 | `guest_info.yml` | looks at guests, and through their agents into them | `nfvcap_guest_names`: all by default |
+| `guest_nic.yml` | gives a running guest a virtual NIC, or takes it out | `nfvcap_guest_nic_request` |
 | `mirror.yml` | sets, removes or lists mirror rules | `nfvcap_mirror_request` |
 | `deprovision.yml` | brings back what the ledger of the host says | `nfvcap_remove_packages`: false by default |
 

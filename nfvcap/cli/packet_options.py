@@ -69,7 +69,8 @@ class PacketOptions:
     source: str
     capture_options: tuple[str, ...]
     profile: str
-    traffic: str
+    traffic: str | None
+    trials: int | None
     rate: str | None
     at_least: str | None
     budget: float | None
@@ -133,17 +134,22 @@ _OPTIONS = [
     click.option("--matrix", is_flag=True,
                  help="Measure every attachment, engine and traffic that the host (or localhost) can do; the founding "
                  "study's figures stand beside them."),
-    click.option("--guest", multiple=True, metavar="GUEST", help="Measure with numbered packets into this guest."),
+    click.option("--guest", multiple=True, metavar="GUEST",
+                 help="Measure with numbered packets into this guest; of the matrix, the first one gets virtual NICs "
+                 "as well."),
     click.option("--vf", multiple=True, metavar="PCI", help="Only this VF of the guest (its address on the host)."),
     from_option("source"),
     click.option("--capture-options", callback=_words, metavar="WORDS",
                  help="Further options for `nfvcap-agent capture`, in one word: '--rx-desc 1024'."),
     click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True,
                  help="How thorough; what a profile means is in the docs."),
-    click.option("--traffic", default="64", show_default=True, metavar="64|965|imix|genome|FILE",
-                 help="Frame size, 965 (a mix with that mean), imix, genome:LETTERS (RFC 6985), or a pcap file."),
+    click.option("--traffic", metavar="64|965|imix|genome|FILE",
+                 help="Frame size, 965 (a mix with that mean), imix, genome:LETTERS (RFC 6985), or a pcap file; "
+                 "default: 64, and of the matrix both 64 and 965."),
     click.option("--rate", type=Rate("line", "search"), metavar="line|search|MPPS",
                  help="Trials at line rate, a search for the highest rate, trials at a rate; default: the profile's."),
+    click.option("--trials", type=click.IntRange(1), metavar="N",
+                 help="So many trials at a fixed rate; default: the profile's."),
     click.option("--at-least", type=Rate(), metavar="MPPS", help="Fail when the search finds less than this."),
     click.option("--budget", type=Duration(), metavar="TIME", help="End after 90s, 10m, 1h; default: the profile's."),
     click.option("--noise", type=Duration(), metavar="TIME",

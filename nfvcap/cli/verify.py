@@ -46,7 +46,8 @@ def verify(
     prometheus: Path | None, strict: bool, verbose: bool, **packets: Any,
 ) -> int:  # fmt: skip
     """Check that HOSTs are as planned, and, with --engine or --guest, what is captured of numbered packets. Nothing on
-    the hosts is changed; the capture agent is put into guests that are measured."""
+    the hosts is changed; the capture agent is put into guests that are measured, and with --matrix the first --guest
+    gets virtual NICs for as long as these are measured."""
     files = {"junit": junit, "tap": tap, "html": html, "prometheus": prometheus}
     _writable(files)
     matrix = packets["matrix"] and hosts[0] not in HERE

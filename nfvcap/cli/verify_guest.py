@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,23 +12,21 @@ from nfvcap import __version__
 from nfvcap.apply import guest as guests
 from nfvcap.apply.ansible import run_playbooks
 from nfvcap.apply.facts import KEY, decode
-from nfvcap.cli import calibrations
 from nfvcap.cli.fleet import Fleet
 from nfvcap.cli.output import paint, say
 from nfvcap.cli.packet_options import PacketOptions
-from nfvcap.cli.verify_packets import Narrator, keep, wish_of
+from nfvcap.cli.spot import Spot
+from nfvcap.cli.verify_packets import keep, wish_of
 from nfvcap.door.door import Door, shell
 from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.model.facts import Facts
-from nfvcap.model.measurement import Measurement
 from nfvcap.model.result import Check, HostResult, Result
 from nfvcap.planner.query import FACTS_QUERY
 from nfvcap.verify.packets.engines.guest import driver_there
 from nfvcap.verify.packets.engines.guestroom import around_host
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
 from nfvcap.verify.packets.profiles import for_emulation
-from nfvcap.verify.packets.run import INTERRUPTED, Run, Wish, now
-from nfvcap.verify.packets.sources.named import opened
+from nfvcap.verify.packets.run import INTERRUPTED, Wish, now
 from nfvcap.verify.packets.sources.origin import Origin, origin
 
 _LOOK_S = 600.0
@@ -47,6 +45,26 @@ class Looked:
     source: Origin
     options: PacketOptions
     fmt: str
+
+    def with_options(self, **changed: Any) -> Looked:
+        """The same with other options."""
+        return replace(self, options=replace(self.options, **changed))
+
+    def host_door(self) -> Door:
+        """The way to the host itself."""
+        from nfvcap.door.find import way_to_host
+
+        return way_to_host(self.host, self.fleet.loaded)[0]
+
+    def host_way(self) -> AbstractContextManager[Door]:
+        """The same, as ways into guests are."""
+        return nullcontext(self.host_door())
+
+    def guest_way(self, name: str) -> AbstractContextManager[Door]:
+        """Into a guest, open as long as the block."""
+        from nfvcap.door.find import way_to_guest
+
+        return way_to_guest(name, self.host, self.fleet.loaded)
 
 
 def measure(fleet: Fleet, options: PacketOptions, fmt: str) -> Result:
@@ -141,69 +159,34 @@ class GuestRun:
 
     def with_options(self, **changed: Any) -> GuestRun:
         """The same with other options."""
-        return replace(self, looked=replace(self.looked, options=replace(self.looked.options, **changed)))
+        return replace(self, looked=self.looked.with_options(**changed))
 
     def says(self, script: str) -> bool:
         """Does a script end well in the guest?"""
-        with self._way() as door:
+        with self.way() as door:
             return shell(door, script).ok
 
     def on_vfio(self, vfs: Sequence[GuestVf]) -> bool:
         """Has vfio-pci all these VFs in the guest?"""
-        with self._way() as door:
+        with self.way() as door:
             return all(vf.guest_address and driver_there(door, vf) == "vfio-pci" for vf in vfs)
 
-    def _way(self) -> AbstractContextManager[Door]:
-        from nfvcap.door import find
-
-        return find.way_to_guest(self.name, self.looked.host, self.looked.fleet.loaded)
+    def way(self) -> AbstractContextManager[Door]:
+        """Into the guest, open as long as the block."""
+        return self.looked.guest_way(self.name)
 
     def result(self, host: HostResult, wish: Wish) -> HostResult:
         """Checks and measurement; whatever keeps it from being made is a check that says so."""
-        from nfvcap.verify.packets.checks import checks, failed
-        from nfvcap.verify.packets.machine import fingerprint
+        from nfvcap.verify.packets.checks import failed
 
         try:
-            before = tuple(self._noise())
-            around, measurement = self._measure(host.environment, wish)
+            before, vfs = tuple(self._noise()), self._vfs()
         except NfvcapError as error:
             return HostResult(host=host.host, environment=host.environment, checks=(failed(self.name, error),))
-        digest = fingerprint(around)
-        found: tuple[Check, ...] = (*before, *checks(measurement, digest))
-        return HostResult(host=host.host, environment=around, checks=found, fingerprint=digest,
-                          measurements=(measurement,))  # fmt: skip
-
-    def _measure(self, environment: Mapping[str, Any], wish: Wish) -> tuple[dict[str, Any], Measurement]:
-        from nfvcap.agent.build import locate
-        from nfvcap.agent.deploy import deploy
-        from nfvcap.door.find import way_to_host
-        from nfvcap.verify.packets.engines.guest import Place, guest_path
-        from nfvcap.verify.packets.engines.guestroom import around_guest, directory_for
-        from nfvcap.verify.packets.machine import fingerprint
-
-        name, looked, options = self.name, self.looked, self.looked.options
-        vfs = self._vfs()
-        wish = replace(wish, traffic=wish.traffic.model_copy(update={"flows": max(len(vfs), wish.traffic.flows)}))
-        with ExitStack() as stack:
-            source = stack.enter_context(opened(looked.source, vfs))
-            say(f"{name}: a way in, and the agent there …")
-            door = stack.enter_context(self._way())
-            agent = deploy(door, locate())
-            place = Place(door, agent, directory_for(door, options.directory), self._options_there())
-            path = stack.enter_context(
-                guest_path(name, vfs, place, source, wish.profile, engine=options.engine, label=looked.source.label,
-                           host=way_to_host(looked.host, looked.fleet.loaded)[0])
-            )  # fmt: skip
-            around = {**environment, **around_guest(name, door, agent, place.directory, vfs)}
-            made = calibrations.kept(looked.host, path, wish.traffic, options)
-            measurement = Run(path, wish, made, fingerprint(around), Narrator(looked.fmt).follow()).measure()
-            if wish.only_calibrate:
-                calibrations.keep(looked.host, measurement)
-            return around, measurement
+        return Spot(self.name, vfs, self.way).result(self.looked, host, wish, before)
 
     def _noise(self) -> Iterator[Check]:
         """Does the host leave the CPU of the guest's first vCPU alone?"""
-        from nfvcap.door.find import way_to_host
         from nfvcap.verify.packets.checks import skipped
         from nfvcap.verify.packets.engines.noise import CHECK, noise
 
@@ -215,7 +198,7 @@ class GuestRun:
         if len(first) != 1:
             yield skipped(CHECK, self.name, "its vCPUs are not pinned to CPUs of their own")
             return
-        yield from noise(way_to_host(looked.host, looked.fleet.loaded)[0], self.name, first[0], max(1, round(for_s)))
+        yield from noise(looked.host_door(), self.name, first[0], max(1, round(for_s)))
 
     def _vfs(self) -> tuple[GuestVf, ...]:
         vfs = vfs_of(self.looked.seen[self.name], self.looked.facts)
@@ -227,10 +210,3 @@ class GuestRun:
                 f"it has {', '.join(vf.address for vf in vfs)}", "correct --vf",
             )  # fmt: skip
         return found
-
-    def _options_there(self) -> tuple[str, ...]:
-        """Options for the capture, unless told otherwise: a guest may be small, and an emulated one has no time for
-        polls that bring nothing."""
-        wanted = self.looked.options.capture_options
-        usual = {"--burst-buffer": "16M"} | ({"--idle-sleep": "1ms"} if self.looked.source.kind == "lab" else {})
-        return (*wanted, *(word for key, value in usual.items() if key not in wanted for word in (key, value)))

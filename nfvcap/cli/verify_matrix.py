@@ -3,46 +3,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 
+from nfvcap.apply import guestnic
+from nfvcap.cli.matrix_found import Found, Group, Measure
+from nfvcap.cli.matrix_host import XDP, bare_metal
+from nfvcap.cli.matrix_nic import MODELS, temporary
 from nfvcap.cli.output import paint, say
+from nfvcap.cli.packet_options import PacketOptions
 from nfvcap.cli.verify_guest import GuestRun, Looked, add
 from nfvcap.errors import NfvcapError, UsageError
+from nfvcap.lab.topology import PORTS
 from nfvcap.model.result import HostResult
-from nfvcap.verify.packets.cells import TRAFFICS, Key, There, keys_of, reasons, subject
+from nfvcap.verify.packets.cells import KEYS, TRAFFICS, Key, There, keys_of, reasons, subject
 from nfvcap.verify.packets.checks import failed, skipped
+from nfvcap.verify.packets.engines.ports import Choice, choose, lent, no_dpdk_pf, planned
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
 from nfvcap.verify.packets.run import INTERRUPTED, Wish
 from nfvcap.verify.packets.traffic import traffic
 
-_XDP = "grep -q -m 1 ' xsk_rcv' /proc/kallsyms"
 _MOST_VFS = 2
+_ENDED = "the run was interrupted before it was measured"
 
 
-@dataclass(frozen=True)
-class _Cell:
-    key: Key
-    traffic: str
-    run: Callable[[HostResult, Wish], HostResult]
+def local(host: HostResult, wish: Wish, run: Callable[[Wish], HostResult], options: PacketOptions) -> HostResult:
+    """This machine: virtual devices, and the reasons for the rest.
 
-
-def local(host: HostResult, wish: Wish, run: Callable[[Wish], HostResult]) -> HostResult:
-    """This machine: virtual devices, and the reasons for the rest."""
-    key: Key = ("virtual device (memif)", "DPDK", "", 0)
-    cells = [_Cell(key, words, lambda _, one: run(one)) for words in TRAFFICS]
-    return _measured(host, wish, cells, There(doable=frozenset({key}), local=True))
+    Raises:
+        UsageError: NFV-PKT-203 the matrix has no such traffic.
+    """
+    rows: dict[Key, Measure] = {("virtual device (memif)", "DPDK", "", 0): lambda _, one: run(one)}
+    return _measured(host, wish, [lambda: nullcontext(Found(rows))], There(local=True), _traffics(options))
 
 
 def guests(looked: Looked, host: HostResult, wish: Wish) -> HostResult:
-    """A host: the VFs of its guests, and the reasons for the rest."""
-    cells: list[_Cell] = []
-    there = There()
+    """A host: bare metal, the VFs of its guests, virtual NICs for a guest that is named; the reasons for the rest.
+
+    Raises:
+        UsageError: NFV-PKT-203 the matrix has no such traffic.
+        NfvcapError: NFV-GUEST-040 what a run that was killed has left cannot be taken out.
+    """
+    traffics = _traffics(looked.options)
+    _sweep(looked)
+    there = There(no_dpdk_pf=no_dpdk_pf(looked.facts, planned(looked.facts)))
+    groups: list[Group] = [partial(bare_metal, looked, _whole_port(looked))]
     for name, seen in looked.seen.items():
         try:
             vfs = vfs_of(seen, looked.facts)
         except UsageError as error:
-            say(f"{name}: {error.what}, so it has no cells")
+            say(f"{name}: {error.what}, so it has no cells with VFs")
             continue
         run = GuestRun(looked, name)
         try:
@@ -50,45 +62,127 @@ def guests(looked: Looked, host: HostResult, wish: Wish) -> HostResult:
         except NfvcapError as error:
             host = host.model_copy(update={"checks": (*host.checks, failed(name, error))})
             continue
-        found = list(_cells(run, vfs, engines))
-        cells += found
-        there = There(
-            there.doable | {cell.key for cell in found}, False, there.pf_drivers | {vfs[0].pf_driver},
-            max(there.vfs, len(vfs)), there.engines | set(engines.values()),
+        groups += [partial(_one, key, measure) for key, measure in _rows(run, vfs, engines)]
+        there = replace(
+            there, pf_drivers=there.pf_drivers | {vfs[0].pf_driver}, vfs=max(there.vfs, len(vfs)),
+            engines=there.engines | set(engines.values()),
         )  # fmt: skip
-    return _measured(host, wish, cells, there)
+    if looked.options.guest:
+        name = looked.options.guest[0]
+        groups += [partial(temporary, looked, name, model, _port_below(looked, name)) for model in MODELS]
+    return _measured(host, wish, groups, there, traffics)
+
+
+@contextmanager
+def _one(key: Key, measure: Measure) -> Iterator[Found]:
+    yield Found({key: measure})
+
+
+def _sweep(looked: Looked) -> None:
+    """A run that was killed may have left a NIC in a guest."""
+    entries = (looked.facts.ledger or {}).get("entries", {}).values()
+    left = [entry["guest"]["name"] for entry in entries if entry.get("kind") == guestnic.KIND]
+    if left:
+        say(f"an earlier run was killed and has left a temporary NIC in {', '.join(left)}: it goes …")
+        guestnic.unplug(looked.fleet.target, looked.host)
+
+
+def _whole_port(looked: Looked) -> Choice:
+    """The PF for bare metal: where frames from the source come to, and better one whose VFs nobody has."""
+    if looked.source.kind == "lab":
+        free = [nic.address for nic in looked.facts.nics if not lent(nic)]
+        return choose(looked.facts, free, [port.address for port in PORTS])
+    return choose(looked.facts, _pfs(looked, looked.seen))
+
+
+def _port_below(looked: Looked, guest: str) -> Choice:
+    """The PF for a virtual NIC of a guest: the one that it has VFs of, else any that frames come to."""
+    among = [port.address for port in PORTS] if looked.source.kind == "lab" else None
+    return choose(looked.facts, _pfs(looked, [guest]), among)
+
+
+def _pfs(looked: Looked, names: Iterable[str]) -> list[str]:
+    """PFs that guests have VFs of."""
+    lent_now = {entry["address"] for name in names for entry in looked.seen[name]["vfs"]}
+    return [
+        nic.address for nic in looked.facts.nics if nic.sriov and any(vf.address in lent_now for vf in nic.sriov.vfs)
+    ]
 
 
 def _engines(vfs: tuple[GuestVf, ...], run: GuestRun) -> dict[str, str]:
     """--engine → the study's word for it."""
     if not all(vf.interface for vf in vfs):
         return {"dpdk": "DPDK"} if run.on_vfio(vfs) else {}
-    return {"kernel": "kernel"} | ({"af_xdp": "AF_XDP"} if run.says(_XDP) else {})
+    return {"kernel": "kernel"} | ({"af_xdp": "AF_XDP"} if run.says(XDP) else {})
 
 
-def _cells(run: GuestRun, vfs: tuple[GuestVf, ...], engines: dict[str, str]) -> Iterator[_Cell]:
+def _rows(run: GuestRun, vfs: tuple[GuestVf, ...], engines: dict[str, str]) -> Iterator[tuple[Key, Measure]]:
     for number in range(1, min(len(vfs), _MOST_VFS) + 1):
         some = tuple(vf.address for vf in vfs[:number])
         for option, engine in engines.items():
             for key in keys_of(vfs[0].pf_driver, [number], [engine]):
-                for words in TRAFFICS:
-                    yield _Cell(key, words, run.with_options(engine=option, vf=some).result)
+                yield key, run.with_options(engine=option, vf=some).result
 
 
-def _measured(host: HostResult, wish: Wish, cells: list[_Cell], there: There) -> HostResult:
-    for number, cell in enumerate(cells, 1):
-        say(paint(f"cell {number} of {len(cells)}: {subject(cell.key, cell.traffic)}", "head"))
-        host = add(host, _named(cell.run(host, replace(wish, traffic=traffic(cell.traffic))), cell))
-        if any(measurement.partial == INTERRUPTED for measurement in host.measurements):
-            say(paint("interrupted: the report is partial, and says so", "WARN"))
+def _traffics(options: PacketOptions) -> tuple[str, ...]:
+    """Those that are asked for."""
+    if options.traffic is None:
+        return TRAFFICS
+    if options.traffic not in TRAFFICS:
+        raise UsageError(
+            "NFV-PKT-203", f"the matrix has no column for --traffic {options.traffic}",
+            f"the study's were {' and '.join(TRAFFICS)}",
+            f"--traffic {TRAFFICS[0]}, or measure one path: --guest GUEST",
+        )  # fmt: skip
+    return (options.traffic,)
+
+
+def _measured(
+    host: HostResult, wish: Wish, groups: Sequence[Group], there: There, traffics: tuple[str, ...]
+) -> HostResult:
+    done: set[Key] = set()
+    known: dict[Key, str] = {}
+    ended = False
+    for group in groups:
+        with group() as found:
+            known |= found.reasons
+            for key, measure in found.rows.items():
+                if ended:
+                    break
+                done.add(key)
+                for words in traffics:
+                    say(paint(f"cell: {subject(key, words)}", "head"))
+                    more = measure(host, replace(wish, traffic=traffic(words)))
+                    if why := _not_set_up(key, more):
+                        known[key] = why
+                        done.discard(key)
+                        break
+                    host = add(host, _named(more, words))
+                    ended = any(measurement.partial == INTERRUPTED for measurement in host.measurements)
+                    if ended:
+                        say(paint("interrupted: the report is partial, and says so", "WARN"))
+                        break
+        host = host.model_copy(update={"checks": (*host.checks, *found.checks)})
+        if ended:
             break
-    checks = [skipped("NFV-PKT-020", subject(*cell), why) for cell, why in reasons(there).items()]
+    if ended:
+        known = {**dict.fromkeys(KEYS, _ENDED), **known}
+    there = replace(there, doable=frozenset(done), known=known)
+    checks = [skipped("NFV-PKT-020", subject(*cell), why) for cell, why in reasons(there, traffics).items()]
     return host.model_copy(update={"checks": (*host.checks, *checks)})
 
 
-def _named(result: HostResult, cell: _Cell) -> HostResult:
+def _not_set_up(key: Key, result: HostResult) -> str:
+    """AF_XDP is a matter of kernel, driver and memory together: only trying tells. What it said; "" when it works."""
+    if key[1] != "AF_XDP" or any(m.trials for m in result.measurements):
+        return ""
+    refusals = (m.partial for m in result.measurements if "[NFV-AGENT-003]" in m.partial)
+    return " ".join(next(refusals, "").split("fix:")[0].split())
+
+
+def _named(result: HostResult, words: str) -> HostResult:
     """The same path is measured with several kinds of frames: its names say with which."""
-    behind = f" {cell.traffic} B"
+    behind = f" {words} B"
     measurements = tuple(m.model_copy(update={"name": m.name + behind}) for m in result.measurements)
     names = {m.name: m.name + behind for m in result.measurements}
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nfvcap import __version__
@@ -45,7 +46,7 @@ def measure(hosts: Sequence[str], options: PacketOptions, fmt: str) -> Result:
         from nfvcap.cli.verify_matrix import local
 
         empty = HostResult(host=hosts[0], environment={}, checks=())
-        host = local(empty, wish, lambda one: _vdev(hosts[0], one, options, follow))
+        host = local(empty, wish, lambda one: _vdev(hosts[0], one, options, follow), options)
     else:
         host = _vdev(hosts[0], wish, options, follow)
     result = Result(nfvcap_version=__version__, created_at=now(), hosts=(host,))
@@ -73,8 +74,15 @@ def wish_of(options: PacketOptions) -> Wish:
             "NFV-PKT-203", "--at-least is for a search", f"the rate is {rate}",
             "--rate search; or --rate MPPS alone, which fails when a packet is lost at that rate",
         )  # fmt: skip
+    if options.trials:
+        if rate == "search":
+            raise UsageError(
+                "NFV-PKT-203", "--trials is for a fixed rate", "a search makes as many as it needs",
+                "--rate line or --rate MPPS",
+            )  # fmt: skip
+        profile = replace(profile, trials=options.trials)
     return Wish(
-        profile, traffic(options.traffic), rate, options.budget or profile.budget_s,
+        profile, traffic(options.traffic or "64"), rate, options.budget or profile.budget_s,
         int(options.at_least) if options.at_least else None, options.calibrate,
     )  # fmt: skip
 

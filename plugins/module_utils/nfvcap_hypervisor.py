@@ -107,15 +107,18 @@ class Guest:
         flags = self._libvirt.VIR_DOMAIN_XML_INACTIVE | (self._libvirt.VIR_DOMAIN_XML_SECURE if secrets else 0)
         return str(self._ask("its definition cannot be read", lambda: self._domain.XMLDesc(flags)))
 
-    def attach(self, device_xml: str, *, live: bool) -> None:
+    def attach(self, device_xml: str, *, live: bool, what: str = "the VF") -> None:
         """Add a device to the running guest, or to its definition.
+
+        Args:
+            what: the device, for people.
 
         Raises:
             Failure: NFV-ATTACH-010 with libvirt's words.
         """
         where = "the running guest" if live else "its definition"
         self._ask(
-            f"libvirt does not add the VF to {where}",
+            f"libvirt does not add {what} to {where}",
             lambda: self._domain.attachDeviceFlags(device_xml, self._flag(live)),
         )
 
@@ -138,8 +141,11 @@ class Guest:
         """End the guest at once, as if its power failed."""
         self._ask("it cannot be powered off", self._domain.destroy)
 
-    def detach_live(self, alias: str, is_there: Callable[[], bool], timeout_s: float) -> str:
+    def detach_live(self, alias: str, is_there: Callable[[], bool], timeout_s: float, *, what: str = "the VF") -> str:
         """Ask the running guest to release a device, and wait for libvirt's word that it has.
+
+        Args:
+            what: the device, for people.
 
         Returns:
             "removed"; "refused" when the guest said no; "silent" when it did not answer in ``timeout_s``.
@@ -158,19 +164,21 @@ class Guest:
         ]
         timer = libvirt.virEventAddTimeout(_TICK_MS, lambda *_: None, None)
         try:
-            return self._wait_for_release(alias, is_there, timeout_s, said)
+            return self._wait_for_release(alias, is_there, timeout_s, said, what)
         finally:
             libvirt.virEventRemoveTimeout(timer)
             for number in numbers:
                 self._connection.domainEventDeregisterAny(number)
 
-    def _wait_for_release(self, alias: str, is_there: Callable[[], bool], timeout_s: float, said: list[str]) -> str:
+    def _wait_for_release(
+        self, alias: str, is_there: Callable[[], bool], timeout_s: float, said: list[str], what: str
+    ) -> str:
         deadline = self._host.now_s() + timeout_s
         again = self._host.now_s()
         while not said and self._host.now_s() < deadline:
             if self._host.now_s() >= again:
                 try:
-                    self._request(alias)
+                    self._request(alias, what)
                 except Failure:
                     if is_there():
                         raise
@@ -184,7 +192,7 @@ class Guest:
             self._host.wait_until(lambda: not is_there(), 10.0)
         return "removed" if not is_there() else (said[0] if said and said[0] == "refused" else "silent")
 
-    def _request(self, alias: str) -> None:
+    def _request(self, alias: str, what: str) -> None:
         libvirt = self._libvirt
         try:
             self._domain.detachDeviceAlias(alias, self._flag(True))
@@ -193,7 +201,7 @@ class Guest:
             known = (libvirt.VIR_ERR_DEVICE_MISSING, libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN)
             pending = "unplug" in str(error).lower()
             if error.get_error_code() not in known and not pending:
-                raise refused(f"guest {self.name}: libvirt does not take the VF from it", error) from error
+                raise refused(f"guest {self.name}: libvirt does not take {what} from it", error) from error
 
     def _flag(self, live: bool) -> int:
         return int(self._libvirt.VIR_DOMAIN_AFFECT_LIVE if live else self._libvirt.VIR_DOMAIN_AFFECT_CONFIG)

@@ -14,6 +14,8 @@ from .nfvcap_attachment import words
 from .nfvcap_failure import Failure
 from .nfvcap_guestdef import KIND as GUEST
 from .nfvcap_guestdef import restore_guest
+from .nfvcap_guestnic import KIND as GUEST_NIC
+from .nfvcap_guestnic import restore_nic
 from .nfvcap_host import Host
 from .nfvcap_hostfile import restore_file
 from .nfvcap_hugepages import restore_pool
@@ -88,6 +90,8 @@ def _restore(host: Host, ledger: Ledger, entry_id: str, entry: dict[str, Any]) -
     kind, before, name = entry["kind"], entry["before"], entry_id.split(":", 1)[-1]
     if kind == GUEST:
         restore_guest(host, name, entry)
+    elif kind == GUEST_NIC:
+        restore_nic(host, ledger, entry_id)
     elif kind == "mirror":
         remove_rule(host, ledger, rule_from(entry["rule"]), "the host is deprovisioned")
     elif kind == "file":

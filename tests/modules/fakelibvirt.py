@@ -264,7 +264,7 @@ class Domain:
         devices = tree.find("devices")
         assert devices is not None
         devices.append(device)
-        if flags == LIVE:
+        if flags == LIVE and device.get("type") == "hostdev":
             self.libvirt.take(device)
         self.store(flags, tree)
         self.libvirt.fault("attached", where)
@@ -306,7 +306,7 @@ class Domain:
             name = device.find("alias")
             if name is not None and name.get("name") == alias:
                 devices.remove(device)
-                if flags == LIVE:
+                if flags == LIVE and device.get("type") == "hostdev":
                     self.libvirt.give_back(device)
         self.store(flags, tree)
 

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from nfvcap.report.study import ROWS
 
@@ -24,13 +24,15 @@ _OURS: tuple[Key, ...] = (
     ("emulated e1000", "kernel", "", 0),
 )
 KEYS: tuple[Key, ...] = tuple(dict.fromkeys([*((r.attachment, r.engine, r.pf_driver, r.vfs) for r in ROWS), *_OURS]))
+BARE_METAL, VIRTIO, E1000 = "bare metal", "VirtIO", "emulated e1000"
 _WHOLE = {
-    "bare metal": "no source is cabled to a port that a program of this host captures from",
-    "passthrough": "no guest has a whole port",
-    "VirtIO": "no source sends into the network that a guest's virtual NIC is on",
-    "emulated e1000": "no source sends into the network that a guest's virtual NIC is on",
+    BARE_METAL: "no port of a host is measured here: nfvcap verify HOST --matrix",
+    "passthrough": "no guest has a whole port, and nfvcap gives guests VFs only",
+    VIRTIO: "no guest is named that may get a virtual NIC as long as that is measured: --guest GUEST",
+    E1000: "no guest is named that may get a virtual NIC as long as that is measured: --guest GUEST",
     "virtual device (memif)": "it is measured on the machine itself: nfvcap verify localhost --matrix",
 }
+_NO_GUEST = "no guest is measured: nfvcap verify HOST --matrix"
 _FOREIGN = {
     "PF_RING": "PF_RING is not used: the agent brings a libpcap of its own, which does not know it",
     "HPCAP": "HPCAP is not installed",
@@ -53,6 +55,8 @@ class There:
         pf_drivers: "kernel" or "DPDK", of the PFs whose VFs guests have.
         vfs: the largest number of VFs that one guest has.
         engines: those that can have the VFs in their guests.
+        known: why rows are not measured, as far as it was seen on the way.
+        no_dpdk_pf: what the host says about a PF with VFs that DPDK would drive; "" when it was not asked.
     """
 
     doable: frozenset[Key] = frozenset()
@@ -60,6 +64,8 @@ class There:
     pf_drivers: frozenset[str] = frozenset()
     vfs: int = 0
     engines: frozenset[str] = frozenset()
+    known: Mapping[Key, str] = field(default_factory=dict)
+    no_dpdk_pf: str = ""
 
 
 def subject(key: Key, traffic: str) -> str:
@@ -78,6 +84,10 @@ def why_not(key: Key, there: There) -> str:
         return ""
     if engine in _FOREIGN:
         return _FOREIGN[engine]
+    if key in there.known:
+        return there.known[key]
+    if there.local and attachment in (VIRTIO, E1000):
+        return _NO_GUEST
     return _WHOLE[attachment] if attachment != _VF else next(_without(key, there), "no guest has these together")
 
 
@@ -85,20 +95,32 @@ def _without(key: Key, there: There) -> Iterator[str]:
     """What a VF in a guest lacks, the most general first."""
     _, engine, pf_driver, vfs = key
     if there.local:
-        yield "no guest is measured: nfvcap verify HOST --matrix"
+        yield _NO_GUEST
+    if not there.vfs and pf_driver == "DPDK" and there.no_dpdk_pf:
+        yield there.no_dpdk_pf
     if not there.vfs:
         yield "no guest that runs has a VF: nfvcap attach-vf GUEST"
     if pf_driver not in there.pf_drivers:
-        yield f"the PF is driven by {' and '.join(sorted(there.pf_drivers))} here"
+        here = f"the PF is driven by {' and '.join(sorted(there.pf_drivers))} here"
+        yield f"{here}: {there.no_dpdk_pf}" if there.no_dpdk_pf else here
     if vfs > there.vfs:
         yield f"no guest has {vfs} VFs"
     if engine not in there.engines:
         yield _ENGINE_LACKS[engine]
 
 
-def reasons(there: There) -> Mapping[tuple[Key, str], str]:
-    """Every cell that is not measured, with why."""
-    return {(key, traffic): why for key in KEYS for traffic in TRAFFICS if (why := why_not(key, there))}
+def reasons(there: There, wanted: Sequence[str] = TRAFFICS) -> Mapping[tuple[Key, str], str]:
+    """Every cell that is not measured, with why.
+
+    Args:
+        wanted: the kinds of traffic that were asked for.
+    """
+    unasked = f"asked for was --traffic {' '.join(wanted)} alone"
+    told = {
+        (key, traffic): why_not(key, there) or ("" if traffic in wanted else unasked)
+        for key in KEYS for traffic in TRAFFICS
+    }  # fmt: skip
+    return {cell: why for cell, why in told.items() if why}
 
 
 def keys_of(pf_driver: str, vfs: Iterable[int], engines: Iterable[str]) -> frozenset[Key]:

@@ -22,6 +22,7 @@ EMULATED = (
     "An emulated lab server: the figures show that every packet is accounted for, and say nothing about the speed of "
     "real hardware."
 )
+VIRTUAL_FUNCTION = "virtual function"
 _KERNEL = {"kernel": "af_packet", "af_xdp": "af_xdp"}
 _WORDS = {"af_packet": "kernel", "af_xdp": "AF_XDP", "dpdk": "DPDK"}
 _DEFAULT_MBPS = 10_000
@@ -58,11 +59,14 @@ class Place:
 def guest_path(
     guest: str, vfs: Sequence[GuestVf], place: Place, source: Source, profile: Profile, *,
     engine: str | None, label: Literal["performance", "functional"], host: Door | None = None,
+    attachment: str = VIRTUAL_FUNCTION, title: str = "",
 ) -> Iterator[Path]:  # fmt: skip
     """A path whose interfaces in the guest are up as long as the block; one that was down is set down again.
 
     Args:
         engine: "kernel", "af_xdp", "dpdk", or None: the kernel's driver where it has all VFs, else DPDK.
+        attachment: how the ports came to who captures.
+        title: of the path, without the engine; "" for the guest and its VFs.
         host: the way into the guest's host, for the counters of the PF; None: they are not read.
 
     Raises:
@@ -80,10 +84,11 @@ def guest_path(
         for pf in dict.fromkeys(vf.pf for vf in vfs) if host is not None
     )  # fmt: skip
     plural = "s" if len(vfs) > 1 else ""
+    title = title or f"{guest} VF{plural} {' '.join(vf.address for vf in vfs)}"
     try:
         yield Path(
-            name=f"{guest} VF{plural} {' '.join(vf.address for vf in vfs)}" + ("" if word == "kernel" else f" {word}"),
-            source=source, point=point, attachment="virtual function", engine=word,
+            name=title + ("" if word == "kernel" else f" {word}"),
+            source=source, point=point, attachment=attachment, engine=word,
             link_mbps=min(vf.link_mbps for vf in vfs) or _DEFAULT_MBPS, label=label,
             label_note=EMULATED if label == "functional" else "", pf_driver=vfs[0].pf_driver, vfs=len(vfs),
             observers=observers, proof_pps=_PROOF_PPS[label], drain_s=_DRAIN_S[label],

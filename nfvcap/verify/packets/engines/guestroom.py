@@ -27,16 +27,19 @@ done
 """
 
 
-def around_guest(name: str, door: Door, agent: Agent, directory: str, vfs: Sequence[GuestVf]) -> dict[str, Any]:
-    """Part of the environment of a measurement, under keys that name the guest."""
+def around_guest(
+    name: str, door: Door, agent: Agent, directory: str, vfs: Sequence[GuestVf], *, kind: str = "guest"
+) -> dict[str, Any]:
+    """Part of the environment of a measurement, under keys that name the guest, or whatever else captures (kind)."""
     addresses = ", ".join(vf.address for vf in vfs)
+    ports = f"VF {addresses}" if vfs[0].index >= 0 else addresses
     interfaces = [vf.interface for vf in vfs if vf.interface]
     said = must(shell(door, _LOOK, *interfaces), door).splitlines()
     return {
-        f"guest {name}": "; ".join(line for line in said if line.partition(" ")[2].strip()),
+        f"{kind} {name}": "; ".join(line for line in said if line.partition(" ")[2].strip()),
         "agent": agent.version(),
         "dpdk": agent.dpdk(),
-        f"placement {name}": f"capture in guest {name} on VF {addresses}, files in {directory}",
+        f"placement {name}": f"capture in {kind} {name} on {ports}, files in {directory}",
     }
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A VF that a guest captures from, as its host and the guest see it. Pure."""
+"""A VF that a guest captures from, as its host and the guest see it. Pure.
+
+A PF that is captured from itself, and a virtual NIC over a PF, are told in the same words (see ``ports``).
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ class GuestVf:
 
     address: str
     pf: str
-    pf_driver: str  # "kernel" or "DPDK"
-    index: int
+    pf_driver: str  # "kernel" or "DPDK"; "" of what is no VF
+    index: int  # negative of what is no VF
     mac: str
     vlan: int
     link_mbps: int  # 0: not known

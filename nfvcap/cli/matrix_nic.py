@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of the matrix with a virtual NIC: a guest has it for as long as they are measured, and not a moment longer."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nfvcap.apply import guestnic
+from nfvcap.cli.matrix_found import Found, at
+from nfvcap.cli.output import say
+from nfvcap.cli.spot import Spot
+from nfvcap.door.door import must, shell
+from nfvcap.errors import NfvcapError
+from nfvcap.model.facts import Nic
+from nfvcap.model.result import Check, Verdict
+from nfvcap.verify.packets.cells import E1000, VIRTIO, Key
+from nfvcap.verify.packets.checks import failed, made
+from nfvcap.verify.packets.engines.ports import Choice, virtual, virtual_mac
+from nfvcap.verify.packets.engines.vf import GuestVf
+
+if TYPE_CHECKING:
+    from nfvcap.cli.verify_guest import Looked
+
+MODELS = {"virtio": VIRTIO, "e1000": E1000}
+CHECK = "NFV-PKT-021"
+_SEEN_S = 30
+# Nothing was plugged in, and the message says why that cannot be here.
+_REFUSALS = ("NFV-ATTACH-", "NFV-SRIOV-", "NFV-GUEST-041")
+_DEVICES = "ls /sys/bus/pci/devices"
+# An interface with this address, or else PCI devices that were not there before; with their drivers.
+_SEEN = """
+n=$(($2 * 2)); known=" $3 "
+while [ "$n" -gt 0 ]; do
+  for i in /sys/class/net/*; do
+    [ "$(cat "$i/address" 2>/dev/null)" = "$1" ] || continue
+    echo "interface ${i##*/} $(basename "$(readlink "$i/device/driver")")"; exit 0
+  done
+  for d in /sys/bus/pci/devices/*; do
+    case $known in *" ${d##*/} "*) continue ;; esac
+    [ "$(basename "$(readlink "$d/driver")")" = vfio-pci ] && n=1
+  done
+  sleep 0.5; n=$((n - 1))
+done
+for d in /sys/bus/pci/devices/*; do
+  case $known in *" ${d##*/} "*) continue ;; esac
+  echo "device ${d##*/} $(cat "$d/vendor"):$(cat "$d/device") $(basename "$(readlink "$d/driver")")"
+done
+"""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a guest has of its new NIC.
+
+    Args:
+        interface: name, "" without one.
+        device: PCI address of a device without an interface, "" when there is none.
+        driver: of either; "" without one.
+        id: vendor and device of a device without an interface.
+    """
+
+    interface: str = ""
+    device: str = ""
+    driver: str = ""
+    id: str = ""
+
+
+def understood(lines: list[str]) -> Sight:
+    """What the script in the guest has said."""
+    for line in lines:
+        words = [*line.split(" "), "", "", ""]
+        if words[0] == "interface":
+            return Sight(interface=words[1], driver=words[2])
+        if words[0] == "device":
+            return Sight(device=words[1], id=words[2].replace("0x", ""), driver=words[3])
+    return Sight()
+
+
+@contextmanager
+def temporary(looked: Looked, guest: str, model: str, choice: Choice) -> Iterator[Found]:
+    """The rows of a model; the guest has the NIC as long as the block, whatever ends it."""
+    found = Found()
+    if choice.nic is None:
+        found.reasons = dict.fromkeys(keys(model), choice.why)
+        yield found
+        return
+    nic, mac = choice.nic, virtual_mac(looked.seen[guest]["uuid"], model)
+    title = f"{guest} {MODELS[model]} on {nic.address}"
+    is_there = False
+    try:
+        try:
+            say(f"{guest}: a temporary NIC ({model}) on {nic.address} …")
+            with looked.guest_way(guest) as door:
+                before = must(shell(door, _DEVICES), door).split()
+                is_there = True  # until it is known that it is not
+                why = _refused(looked, guest, nic, model, mac)
+                is_there = not why
+                found.reasons |= dict.fromkeys(keys(model), why) if why else {}
+                if not why:
+                    done = shell(door, _SEEN, mac, str(_SEEN_S), " ".join(before), timeout_s=3 * _SEEN_S)
+                    sight = understood(must(done, door).splitlines())
+                    _fill(found, looked, guest, virtual(nic, model, mac), model=model, sight=sight)
+        except NfvcapError as error:
+            found.checks.append(failed(title, error))
+            found.reasons |= dict.fromkeys(keys(model), f"{error.what} [{error.code}]")
+        yield found
+    finally:
+        if is_there:
+            found.checks.append(_out(looked, title))
+
+
+def keys(model: str) -> tuple[Key, ...]:
+    """Rows of a model."""
+    attachment = MODELS[model]
+    kernel: Key = (attachment, "kernel", "", 0)
+    return (kernel, (attachment, "DPDK", "", 0)) if model == "virtio" else (kernel,)
+
+
+def _refused(looked: Looked, guest: str, nic: Nic, model: str, mac: str) -> str:
+    """Plug it in; why that cannot be, or "" when the guest has it."""
+    try:
+        guestnic.plug(looked.fleet.target, looked.host, guest=guest, pf=nic.address, model=model, mac=mac,
+                      by=f"{getpass.getuser()}@{socket.gethostname()}")  # fmt: skip
+    except NfvcapError as error:
+        if not error.code.startswith(_REFUSALS):
+            raise
+        return f"{error.what}: {error.why} [{error.code}]"
+    return ""
+
+
+def _fill(found: Found, looked: Looked, guest: str, port: GuestVf, *, model: str, sight: Sight) -> None:
+    """The rows that can be measured with what the guest has made of the NIC."""
+    found.reasons |= lacks(guest, model, sight)
+    port = replace(port, interface=sight.interface, guest_address=sight.device)
+    title = f"{guest} {MODELS[model]} on {port.pf}"
+    spot = Spot(guest, (port,), lambda: looked.guest_way(guest), attachment=MODELS[model], title=title)
+    for key in keys(model):
+        if key not in found.reasons:
+            found.rows[key] = at(looked, spot, "kernel" if key[1] == "kernel" else "dpdk")
+
+
+def lacks(guest: str, model: str, sight: Sight) -> dict[Key, str]:
+    """Why rows of a model are not measured with what the guest has made of its NIC."""
+    kernel, *dpdk = keys(model)
+    if sight.interface:
+        return dict.fromkeys(dpdk, f"{sight.driver or 'a kernel driver'} has the NIC in guest {guest}, not vfio-pci")
+    if sight.driver == "vfio-pci":
+        return {kernel: f"vfio-pci has the NIC in guest {guest}: its kernel makes no interface of it"}
+    device = f"the device {sight.id} at {sight.device} has {sight.driver or 'no driver'}" if sight.device else (
+        "it shows no new PCI device"
+    )  # fmt: skip
+    return dict.fromkeys(
+        keys(model), f"the kernel of guest {guest} made no interface of the NIC within {_SEEN_S} s: {device}"
+    )
+
+
+def _out(looked: Looked, title: str) -> Check:
+    """Take it out again, and say how that went."""
+    say(f"{title}: the temporary NIC goes …")
+    wanted = "no temporary NIC in the guest"
+    try:
+        guestnic.unplug(looked.fleet.target, looked.host)
+    except NfvcapError as error:
+        return made(CHECK, title, Verdict.ERROR, "it may still be there", wanted, reason=f"{error.what}: {error.why}",
+                    fix=error.fix)  # fmt: skip
+    return made(CHECK, title, Verdict.PASS, "taken out", wanted)

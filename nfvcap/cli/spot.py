@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One place where frames from outside are captured: the way in, the agent there, the path, and what it measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from nfvcap.agent.deploy import PLACE
+from nfvcap.cli import calibrations
+from nfvcap.cli.output import say
+from nfvcap.cli.verify_packets import Narrator
+from nfvcap.door.door import Door
+from nfvcap.errors import NfvcapError
+from nfvcap.model.measurement import Measurement
+from nfvcap.model.result import Check, HostResult
+from nfvcap.verify.packets.engines.guest import VIRTUAL_FUNCTION
+from nfvcap.verify.packets.engines.vf import GuestVf
+from nfvcap.verify.packets.run import Run, Wish
+
+if TYPE_CHECKING:
+    from nfvcap.cli.verify_guest import Looked
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A guest or a host that captures.
+
+    Args:
+        name: of the guest or host.
+        ports: what is captured from.
+        way: opens a way in.
+        kind: "guest" or "host".
+        attachment: how the ports came there.
+        title: of the path, without the engine; "" for the guest and its VFs.
+        agent_at: where the agent goes.
+    """
+
+    name: str
+    ports: tuple[GuestVf, ...]
+    way: Callable[[], AbstractContextManager[Door]]
+    kind: str = "guest"
+    attachment: str = VIRTUAL_FUNCTION
+    title: str = ""
+    agent_at: str = PLACE
+
+    def result(self, looked: Looked, host: HostResult, wish: Wish, before: tuple[Check, ...] = ()) -> HostResult:
+        """Checks and measurement; whatever keeps it from being made is a check that says so."""
+        from nfvcap.verify.packets.checks import checks, failed
+        from nfvcap.verify.packets.machine import fingerprint
+
+        try:
+            around, measurement = self._measure(looked, host.environment, wish)
+        except NfvcapError as error:
+            told = failed(self.title or self.name, error)
+            return HostResult(host=host.host, environment=host.environment, checks=(*before, told))
+        digest = fingerprint(around)
+        return HostResult(host=host.host, environment=around, checks=(*before, *checks(measurement, digest)),
+                          fingerprint=digest, measurements=(measurement,))  # fmt: skip
+
+    def _measure(
+        self, looked: Looked, environment: Mapping[str, Any], wish: Wish
+    ) -> tuple[dict[str, Any], Measurement]:
+        from nfvcap.agent.build import locate
+        from nfvcap.agent.deploy import deploy
+        from nfvcap.verify.packets.engines.guest import Place, guest_path
+        from nfvcap.verify.packets.engines.guestroom import around_guest, directory_for
+        from nfvcap.verify.packets.machine import fingerprint
+        from nfvcap.verify.packets.sources.named import opened
+
+        name, options, ports = self.name, looked.options, self.ports
+        flows = max(len(ports), wish.traffic.flows)
+        wish = replace(wish, traffic=wish.traffic.model_copy(update={"flows": flows}))
+        with ExitStack() as stack:
+            source = stack.enter_context(opened(looked.source, ports))
+            say(f"{name}: a way in, and the agent there …")
+            door = stack.enter_context(self.way())
+            agent = deploy(door, locate(), self.agent_at)
+            place = Place(door, agent, directory_for(door, options.directory), _options_there(looked))
+            path = stack.enter_context(
+                guest_path(name, ports, place, source, wish.profile, engine=options.engine, label=looked.source.label,
+                           host=looked.host_door(), attachment=self.attachment,
+                           title=self.title)
+            )  # fmt: skip
+            around = {**environment, **around_guest(name, door, agent, place.directory, ports, kind=self.kind)}
+            made = calibrations.kept(looked.host, path, wish.traffic, options)
+            measurement = Run(path, wish, made, fingerprint(around), Narrator(looked.fmt).follow()).measure()
+            if wish.only_calibrate:
+                calibrations.keep(looked.host, measurement)
+            return around, measurement
+
+
+def _options_there(looked: Looked) -> tuple[str, ...]:
+    """Options for the capture, unless told otherwise: a guest may be small, and an emulated one has no time for polls
+    that bring nothing."""
+    wanted = looked.options.capture_options
+    usual = {"--burst-buffer": "16M"} | ({"--idle-sleep": "1ms"} if looked.source.kind == "lab" else {})
+    return (*wanted, *(word for key, value in usual.items() if key not in wanted for word in (key, value)))

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The matrix goes through its groups: what is measured, what is skipped with which reason, what is put away again."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from nfvcap.cli import matrix_nic, verify_matrix
+from nfvcap.cli.matrix_found import Found
+from nfvcap.cli.matrix_host import AF_XDP, DPDK, KERNEL, bare_metal
+from nfvcap.cli.matrix_nic import Sight, keys, lacks, temporary, understood
+from nfvcap.cli.packet_options import PacketOptions
+from nfvcap.cli.verify_packets import wish_of
+from nfvcap.errors import NfvcapError, UsageError
+from nfvcap.model.result import HostResult, Verdict
+from nfvcap.run import Completed
+from nfvcap.verify.packets.cells import KEYS, TRAFFICS, There, subject
+from nfvcap.verify.packets.engines.ports import Choice
+from nfvcap.verify.packets.profiles import PROFILES
+from nfvcap.verify.packets.run import INTERRUPTED, Wish
+from nfvcap.verify.packets.traffic import traffic
+from tests.unit.attach.hosts import PORT1, plain, typed
+from tests.unit.attach.hosts import vfs_of as host_vfs
+
+VIRTIO, VIRTIO_DPDK = keys("virtio")
+WISH = Wish(PROFILES["quick"], traffic("64"), "100", 60)
+EMPTY = HostResult(host="h", environment={}, checks=())
+
+
+class Doors:
+    """A machine that answers scripts by a word in them; what it was asked is in ``asked``."""
+
+    name = "there"
+
+    def __init__(self, answers: dict[str, str]) -> None:
+        self.answers, self.asked = answers, []  # type: ignore[var-annotated]
+
+    def run(self, argv: Sequence[str], timeout_s: float) -> Completed:
+        self.asked.append(" ".join(argv))
+        for word, answer in self.answers.items():
+            if word in argv[2]:
+                return Completed(tuple(argv), 1 if answer == "fails" else 0, answer, "")
+        return Completed(tuple(argv), 0, "", "")
+
+
+def looked(door: Doors) -> Any:
+    return SimpleNamespace(
+        host="h", with_options=lambda **words: words, fleet=SimpleNamespace(target="target"),
+        seen={"vm3": {"uuid": "u"}}, host_door=lambda: door, host_way=lambda: nullcontext(door),
+        guest_way=lambda name: nullcontext(door),
+    )  # fmt: skip
+
+
+def port(vf_holder: str = "") -> Choice:
+    facts = plain()
+    if vf_holder:
+        host_vfs(facts, PORT1)[0]["holder"] = {"kind": "libvirt", "name": vf_holder, "pid": 9}
+    return Choice(next(nic for nic in typed(facts).nics if nic.address == PORT1))
+
+
+@pytest.fixture
+def playbooks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was plugged in and taken out."""
+    done: list[str] = []
+    monkeypatch.setattr(matrix_nic.guestnic, "plug", lambda *_, **words: done.append(f"plug {words['model']}"))
+    monkeypatch.setattr(matrix_nic.guestnic, "unplug", lambda *_: done.append("unplug"))
+    return done
+
+
+def test_a_nic_with_an_interface_is_measured_by_the_kernel_and_then_goes(playbooks: list[str]) -> None:
+    door = Doors({"known=": "interface eth2 virtio_net\n", "ls /sys/bus": "0000:00:01.0\n"})
+    with temporary(looked(door), "vm3", "virtio", port()) as found:
+        assert list(found.rows) == [VIRTIO] and "virtio_net has the NIC" in found.reasons[VIRTIO_DPDK]
+        assert playbooks == ["plug virtio"]
+    assert playbooks == ["plug virtio", "unplug"]
+    assert [(check.id, check.verdict) for check in found.checks] == [("NFV-PKT-021", Verdict.PASS)]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("x"), NfvcapError("NFV-GUEST-032", "gone")])
+def test_whatever_ends_the_block_the_nic_goes(playbooks: list[str], error: BaseException) -> None:
+    door = Doors({"known=": "interface eth2 e1000\n"})
+    with pytest.raises(type(error)), temporary(looked(door), "vm3", "e1000", port()):
+        raise error
+    assert playbooks == ["plug e1000", "unplug"]
+
+
+def test_an_interrupt_while_it_is_plugged_in_takes_it_out(
+    playbooks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(matrix_nic.guestnic, "plug", cut)
+    with pytest.raises(KeyboardInterrupt), temporary(looked(Doors({})), "vm3", "virtio", port()):
+        pytest.fail("the block must not be entered")
+    assert playbooks == ["unplug"]
+
+
+def test_a_refusal_is_a_reason_and_needs_no_undoing(playbooks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise NfvcapError("NFV-ATTACH-012", "no free port", "all have a device")
+
+    monkeypatch.setattr(matrix_nic.guestnic, "plug", refuse)
+    with temporary(looked(Doors({})), "vm3", "virtio", port()) as found:
+        assert not found.rows and "all have a device" in found.reasons[VIRTIO]
+    assert playbooks == [] and not found.checks
+
+
+def test_a_nic_that_stays_is_an_error_of_its_own(playbooks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def stays(*_: Any) -> None:
+        raise NfvcapError("NFV-GUEST-040", "vm3 does not release it", "it did not answer", "virsh detach-device-alias")
+
+    monkeypatch.setattr(matrix_nic.guestnic, "unplug", stays)
+    with temporary(looked(Doors({})), "vm3", "virtio", port()) as found:
+        assert "made no interface" in found.reasons[VIRTIO]
+    (check,) = found.checks
+    assert (check.id, check.verdict) == ("NFV-PKT-021", Verdict.ERROR) and "virsh" in check.fix
+
+
+def test_what_the_guest_has_made_of_the_nic() -> None:
+    assert understood(["interface eth2 virtio_net"]) == Sight(interface="eth2", driver="virtio_net")
+    bare = understood(["device 0000:03:00.0 0x8086:0x100e "])
+    assert bare == Sight(device="0000:03:00.0", id="8086:100e") and understood([]) == Sight()
+    (why,) = lacks("vm3", "e1000", bare).values()
+    assert "8086:100e at 0000:03:00.0 has no driver" in why
+    taken = lacks("vm3", "virtio", Sight(device="0000:03:00.0", driver="vfio-pci"))
+    assert list(taken) == [VIRTIO] and "vfio-pci" in taken[VIRTIO]
+
+
+def test_the_script_in_the_guest_finds_an_interface_by_its_address() -> None:
+    def say(mac: str, known: str) -> list[str]:
+        words = ["sh", "-c", matrix_nic._SEEN, "sh", mac, "1", known]
+        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=20).stdout.splitlines()
+
+    assert understood(say("00:00:00:00:00:00", "")).interface == "lo"
+    there = subprocess.run(["ls", "/sys/bus/pci/devices"], capture_output=True, text=True, check=False).stdout.split()
+    assert say("02:6e:66:ff:ff:ff", " ".join(there)) == []
+    if there:
+        assert understood(say("02:6e:66:ff:ff:ff", " ".join(there[1:]))).device == there[0]
+
+
+@pytest.mark.parametrize(
+    ("answers", "holder", "words"),
+    [
+        ({"xsk_rcv": "fails"}, "", "no AF_XDP"),
+        ({}, "vm3", "VF 0 in vm3"),
+        ({"queues": "2\n"}, "", "2 receive queues"),
+        ({"queues": "1\n"}, "", ""),
+    ],
+)
+def test_af_xdp_on_bare_metal_only_where_it_harms_nobody(answers: dict[str, str], holder: str, words: str) -> None:
+    door = Doors(answers)
+    with bare_metal(looked(door), port(holder)) as found:
+        assert KERNEL in found.rows and "driven by igb" in found.reasons[DPDK]
+        assert (AF_XDP in found.rows) == (not words) and words in found.reasons.get(AF_XDP, "")
+    made, removed = door.asked[0].rsplit(" ", 1)[-1], door.asked[-1].rsplit(" ", 1)[-1]
+    assert made == removed and made.startswith("/var/tmp/nfvcap-verify-") and "rm -rf" in door.asked[-1]
+
+
+def test_without_a_port_nothing_is_touched(playbooks: list[str]) -> None:
+    door, none = Doors({}), Choice(None, "0000:81:00.0 carries ssh")
+    with bare_metal(looked(door), none) as found, temporary(looked(door), "vm3", "virtio", none) as nic:
+        assert set(found.reasons.values()) == set(nic.reasons.values()) == {"0000:81:00.0 carries ssh"}
+    assert door.asked == [] and playbooks == []
+
+
+def options(**words: Any) -> PacketOptions:
+    return PacketOptions(**{**dict.fromkeys(PacketOptions.__dataclass_fields__), **words})
+
+
+def measured(*groups: Any, traffics: tuple[str, ...] = TRAFFICS) -> HostResult:
+    return verify_matrix._measured(EMPTY, WISH, groups, There(), traffics)
+
+
+def cells(result: HostResult) -> dict[str, str]:
+    return {check.subject: check.reason for check in result.checks if check.id == "NFV-PKT-020"}
+
+
+def group(found: Found, left: list[str] | None = None) -> Any:
+    @contextmanager
+    def opened() -> Iterator[Found]:
+        yield found
+        (left if left is not None else []).append("left")
+
+    return opened
+
+
+def test_every_cell_is_measured_or_skipped_with_the_reason_that_was_found() -> None:
+    asked: list[str] = []
+
+    def measure(host: HostResult, wish: Wish) -> HostResult:
+        asked.append(wish.traffic.name)
+        return host
+
+    result = measured(group(Found({KERNEL: measure}, {VIRTIO: "no such NIC"})), traffics=("64",))
+    told = cells(result)
+    assert asked == ["64"] and len(told) == len(KEYS) * len(TRAFFICS) - 1
+    assert subject(KERNEL, "64") not in told and "--traffic 64 alone" in told[subject(KERNEL, "965")]
+    assert told[subject(VIRTIO, "64")] == "no such NIC"
+    assert "HPCAP is not installed" in told["bare metal, HPCAP, 64"]
+
+
+def test_an_interrupt_ends_all_and_says_so_of_what_was_not_measured() -> None:
+    left: list[str] = []
+    partial = SimpleNamespace(partial=INTERRUPTED, name="x", model_copy=lambda update: partial)
+
+    def cut(host: HostResult, wish: Wish) -> HostResult:
+        return HostResult.model_construct(host="h", environment={}, checks=(), fingerprint="", measurements=(partial,))
+
+    def never(host: HostResult, wish: Wish) -> HostResult:
+        raise AssertionError
+
+    result = measured(group(Found({KERNEL: cut, AF_XDP: never}), left), group(Found({VIRTIO: never}), left))
+    told = cells(result)
+    assert left == ["left"] and "interrupted" in told[subject(AF_XDP, "64")]
+    assert "interrupted" in told[subject(VIRTIO, "965")]
+
+
+def test_af_xdp_that_cannot_be_set_up_is_skipped_with_what_it_said_and_no_other_engine_is() -> None:
+    said = "af_xdp:eth0: receive queue 0 cannot be set up [NFV-AGENT-003]\n  why: Invalid argument\n  fix: another"
+    result = SimpleNamespace(measurements=[SimpleNamespace(partial=said, trials=())])
+    asked: list[str] = []
+
+    def measure(host: HostResult, wish: Wish) -> Any:
+        asked.append(wish.traffic.name)
+        return result
+
+    told = cells(measured(group(Found({AF_XDP: measure}))))
+    assert told[subject(AF_XDP, "64")] == told[subject(AF_XDP, "965")]
+    assert (
+        "receive queue 0 cannot be set up" in told[subject(AF_XDP, "64")] and "Invalid" in told[subject(AF_XDP, "64")]
+    )
+    assert asked == ["64"] and verify_matrix._not_set_up(KERNEL, result) == ""  # type: ignore[arg-type]
+    result.measurements[0].trials = ("one",)
+    assert verify_matrix._not_set_up(AF_XDP, result) == ""  # type: ignore[arg-type]
+
+
+def test_the_matrix_has_columns_for_the_traffics_of_the_study_only() -> None:
+    assert verify_matrix._traffics(options()) == TRAFFICS
+    assert verify_matrix._traffics(options(traffic="965")) == ("965",)
+    with pytest.raises(UsageError) as refused:
+        verify_matrix._traffics(options(traffic="imix"))
+    assert refused.value.code == "NFV-PKT-203"
+
+
+def test_trials_are_for_a_fixed_rate() -> None:
+    fixed = options(profile="quick", rate="100", trials=1)
+    assert wish_of(fixed).profile.trials == 1 and wish_of(fixed).traffic.name == "64"
+    with pytest.raises(UsageError) as refused:
+        wish_of(options(profile="quick", trials=1))
+    assert refused.value.code == "NFV-PKT-203"
