@@ -66,8 +66,7 @@ static bool choose_huge_pages(const struct eal_options *o)
     return false;
 }
 
-/* The last lines of DPDK's log that look like the reason. */
-static const char *log_reason(void)
+const char *eal_log_reason(void)
 {
     fflush(NULL);
     if (log_text == NULL || log_length == 0)
@@ -141,7 +140,7 @@ void eal_start(const struct eal_options *o)
     if (log != NULL)
         rte_openlog_stream(log);
     if (rte_eal_init(argc, argv) < 0)
-        die(EXIT_USAGE, "DPDK cannot start", log_reason() != NULL ? log_reason() : rte_strerror(rte_errno),
+        die(EXIT_USAGE, "DPDK cannot start", eal_log_reason() != NULL ? eal_log_reason() : rte_strerror(rte_errno),
             any_pci ? "dpdk-devbind.py --status and dmesg say more about the device"
                     : "check the name and the arguments of the device; --version lists the drivers");
     rte_openlog_stream(NULL);

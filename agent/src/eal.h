@@ -22,6 +22,10 @@ struct eal_options {
 /* Start DPDK in this process, or die with the reason. May be called once. */
 void eal_start(const struct eal_options *options);
 
+/* The last lines that DPDK logged while it started, or NULL: why a device was left out, after a start that went well.
+ */
+const char *eal_log_reason(void);
+
 /* True when the EAL's memory lies in huge pages. */
 bool eal_uses_huge_pages(void);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "port.h"
 
+#include "eal.h"
 #include "error.h"
 #include "packet_ring.h"
 
@@ -244,11 +245,15 @@ void port_open(struct port *p, const struct port_spec *spec, const struct port_c
     p->config = *config;
     if (config->n_queues == 0 || config->n_queues > PORT_MAX_QUEUES)
         die(EXIT_USAGE, text("%u queues per port", config->n_queues), "a port has 1 to 64 queues", NULL);
-    if (rte_eth_dev_get_port_by_name(spec->device, &p->id) != 0)
+    if (rte_eth_dev_get_port_by_name(spec->device, &p->id) != 0) {
+        const char *said = eal_log_reason();
         die(EXIT_USAGE, text("there is no usable device \"%s\"", spec->text),
-            spec->is_pci ? "no driver of this program took it" : "its driver refused it or is not in this program",
+            said != NULL   ? said
+            : spec->is_pci ? "no driver of this program took it"
+                           : "its driver refused it or is not in this program",
             spec->is_pci ? "bind it to vfio-pci (dpdk-devbind.py -b vfio-pci ADDRESS) and check that the IOMMU is on"
                          : "check the name and the arguments");
+    }
     int socket = rte_eth_dev_socket_id(p->id);
     p->socket = socket < 0 ? 0 : socket;
     struct fault f;

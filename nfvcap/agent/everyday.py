@@ -31,7 +31,8 @@ echo "$state"; cat metrics 2>/dev/null; echo '# EOS'
 echo '# EOS'
 ls -l | while read -r _ _ _ _ size _ _ _ name; do case $name in *.pcap|*.pcapng) echo "$size $name" ;; esac; done
 echo '# EOS'
-df -Pk . | tail -n 1
+# Not df: busybox's leaves out a root file system that is memory.
+stat -f -c '%a %S %b' .
 """
 # A file is closed when the agent has it open no more; others of its name begin with a dot until they are begun.
 _CLOSED = """
@@ -48,6 +49,13 @@ $here/$f
 "*) ;; *) echo "$(wc -c <"$f") $(sha256sum <"$f" | cut -d' ' -f1) $f" ;; esac
 done
 """
+# Prints those that were down and are up now. An odd number at the end of the flags is IFF_UP.
+_UP = """
+for i in "$@"; do
+  case $(cat "/sys/class/net/$i/flags") in *[13579bdf]) ;; *) ip link set dev "$i" up && echo "$i" ;; esac
+done
+"""
+_OF_KERNEL = ("af_packet:", "af_xdp:")
 _LINE = re.compile(r'^nfvcap_(\w+)_total\{port="([^"]*)"(?:,queue="\d+")?\} (\d+)$', re.MULTILINE)
 _LOST = ("lost_buffer", "lost_full", "lost_write", "nic_missed", "nic_no_mbuf", "nic_errors")
 
@@ -78,7 +86,7 @@ class Status:
     interval_s: float
     files: int
     bytes: int
-    free_bytes: int
+    free_bytes: int | None  # None: the file system has no size, as that of a guest that lives in memory
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,15 @@ class Everyday:
         """Captures that run, or ran and have not been removed."""
         return shell(self._door, _NAMES, self._base).stdout.split()
 
+    def up(self, ports: Sequence[str]) -> list[str]:
+        """Set up those interfaces of the kernel that are down, from which nothing could be captured; which these were.
+
+        Raises:
+            NfvcapError: an interface cannot be set up, or is not there.
+        """
+        names = [port.partition(":")[2] for port in ports if port.startswith(_OF_KERNEL)]
+        return must(shell(self._door, _UP, *names), self._door).split() if names else []
+
     def start(self, name: str, options: CaptureOptions, *, ready_s: float = 90) -> None:
         """Begin one; packets are stored when this returns.
 
@@ -133,9 +150,10 @@ class Everyday:
         running = state == "running"
         sizes = [int(line.split()[0]) for line in files.splitlines()]
         first = _counts(metrics)
+        available, block_bytes, blocks = map(int, disk.split())
         return Status(
             name, running, first, _counts(after) if running else first, interval_s, len(sizes), sum(sizes),
-            int(disk.split()[3]) * 1024,
+            available * block_bytes if blocks else None,
         )  # fmt: skip
 
     def stop(self, name: str) -> CaptureReport:

@@ -199,6 +199,8 @@ def _start(place: _Place, wish: _Wish) -> ExitCode:
         duration_s=wish.duration, metrics_file=f"{directory}/metrics", wait_link_s=5.0,
         extra=tuple(shlex.split(wish.words)),
     )  # fmt: skip
+    for interface in place.captures.up(place.ports):
+        say(f"{wish.target}: {interface} was down and is up now; it stays up")
     place.captures.start(wish.name, options)
     if wish.fmt == "json":
         emit(

@@ -29,7 +29,8 @@ def status_lines(status: Status) -> Iterator[str]:
     yield f"  received  {integer(now.received)}, stored {integer(now.stored)}, filtered {integer(now.filtered)}"
     lost = _lost(dict(now.lost))
     yield f"  dropped   {integer(now.dropped)}{': ' + lost if lost else ''}"
-    yield f"  files     {status.files}, {format_size(status.bytes)}; {format_size(status.free_bytes)} free"
+    free = "in memory" if status.free_bytes is None else f"{format_size(status.free_bytes)} free"
+    yield f"  files     {status.files}, {format_size(status.bytes)}; {free}"
 
 
 def ended_lines(name: str, report: CaptureReport) -> Iterator[str]:

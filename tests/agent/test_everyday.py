@@ -55,6 +55,16 @@ def send(guest: Room, numbers: range) -> None:
             wire.send(build(200, FrameId(number, time.time_ns())))
 
 
+def test_an_interface_that_is_down_is_set_up(verb: Verb) -> None:
+    verb.guest.run("ip", "link", "set", verb.guest.interface, "down")
+    verb.json("start", "--options", "--burst-buffer 16M")
+    send(verb.guest, range(50))
+    deadline = time.monotonic() + 100
+    while verb.json("status")["captures"][0]["stored"] < 50:
+        assert time.monotonic() < deadline
+    verb("stop")
+
+
 def test_a_capture_from_its_start_to_its_files(verb: Verb, agent: Agent, tmp_path: Path) -> None:
     assert verb("status") == "vm1: no captures\n"
     started = verb.json("start", "--filter", "udp port 51966", "--options", "--burst-buffer 16M")

@@ -23,7 +23,7 @@ from tests.lab.conftest import HOST, LAB_NAME, Controller
 from tests.lab.guest import Guest
 from tests.lab.host import Host
 
-# Long runs until they have been seen through on a quiet machine.
+# A quarter of an hour in all.
 pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(5400)]
 
 WATCHED, BYSTANDER, MONITOR = "vm1", "vm2", "vm3"

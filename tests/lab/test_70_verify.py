@@ -6,6 +6,7 @@ Takes over: provisioned, without guests. Leaves: the same.
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +14,15 @@ from typing import Any
 
 import pytest
 
+from nfvcap.lab import Lab
+from nfvcap.lab.frames import ETHERTYPE, send_numbered
 from nfvcap.model.measurement import Measurement
 from nfvcap.model.result import HostResult, Result
 from tests.lab.conftest import HOST, LAB_NAME, Controller
 from tests.lab.host import Host
 from tests.lab.test_50_attach import Guest
 
-# Until it has been seen through on a quiet machine.
-pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 GUEST = "vm3"
 SOURCE = f"lab:{LAB_NAME}"
@@ -74,8 +76,28 @@ def test_quick_finds_a_rate_and_says_where_packets_are_lost_above_it(vm3: Guest,
     assert any(trial.lost == 0 for trial in load), "no rate is held"
     for trial in load:
         assert trial.lost == sum(term.packets or 0 for term in trial.waterfall.terms)
-    assert any(trial.lost for trial in load), "nothing is lost at the source's fastest"
+    # A machine whose wire is slower than its guest loses nothing, and then has to say that the wire was the limit.
+    late = [trial for trial in load if "the source offered" in trial.reason]
+    assert late or any(trial.lost for trial in load), "no limit is found, and none is named"
     assert m.goals[0].lower_pps is not None and m.goals[0].lower_pps >= 20
+
+
+def test_the_everyday_capture_brings_its_files_home(vm3: Guest, nfvcap: Controller, lab: Lab, tmp_path: Path) -> None:
+    nfvcap("capture", GUEST, "start", "--filter", f"ether proto {ETHERTYPE:#x}", "--options", "--burst-buffer 16M")
+    ((vf,),) = [one["vfs"] for one in nfvcap.json("guest", "list", HOST)["hosts"][HOST] if one["name"] == GUEST]
+    with lab.wire(1) as wire:
+        send_numbered(wire, vf["mac"], 200, 64, HELD_PPS)
+    deadline = time.monotonic() + 60
+    while (found := nfvcap.json("capture", GUEST, "status")["captures"][0])["stored"] < 200:
+        assert time.monotonic() < deadline, found
+    assert found["running"] and (found["stored"], found["lost"]) == (200, {})
+    nfvcap("capture", GUEST, "stop")
+    nfvcap("capture", GUEST, "pull", "--to", str(tmp_path))
+    (file,) = tmp_path.glob("*.pcap*")
+    read = subprocess.run(["tcpdump", "-nr", str(file)], capture_output=True, text=True, timeout=60, check=True)
+    assert len(read.stdout.splitlines()) == 200
+    nfvcap("capture", GUEST, "remove")
+    assert nfvcap.json("capture", GUEST, "status") == {}
 
 
 def test_dpdk_in_the_guest_captures_as_well(vm3: Guest, nfvcap: Controller) -> None:
