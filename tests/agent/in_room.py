@@ -65,7 +65,7 @@ def patch(namespace: str, directory: Path, interface: str) -> None:
         (verb, "_look", lambda fleet, host, names: (facts(), {name: seen(interface) for name in names})),
         (nfvcap.door.find, "way_to_guest", way_to_guest),
         (nfvcap.door.find, "way_to_host", lambda *_: (CommandDoor("host1"), "python3")),
-        (nfvcap.agent.deploy, "deploy", lambda door, source: deploy(door, source, program)),
+        (nfvcap.agent.deploy, "deploy", lambda door, source, *_: deploy(door, source, program)),
         (named, "Lab", NoLab),
         (everyday, "_ports_of", lambda guest, target, host: (f"af_packet:{interface}",)),
     ]

@@ -19,7 +19,7 @@ ALLOWED = (
     "nfvcap.report",
 )
 # How to reach a host is read from the inventory, and the page of checks is made with the report's words.
-EXCEPTIONS = {("state.py", "nfvcap.inventory")}
+EXCEPTIONS = {("state.py", "nfvcap.inventory"), ("origin.py", "nfvcap.inventory")}
 # Sources and capture points drive the capture agent, the wire and the ways into guests; accounting and verdicts know
 # only what they are given.
 ADAPTERS = ("sources", "points", "engines")

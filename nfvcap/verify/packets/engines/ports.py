@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nfvcap.model.facts import Facts, Nic
-from nfvcap.planner.files import RECORD
+from nfvcap.verify.case import PLAN
 from nfvcap.verify.packets.engines.vf import GuestVf
 
 _NO_VF = -1
@@ -21,7 +21,7 @@ _VFIO = "vfio_pci"
 
 def planned(facts: Facts) -> tuple[str, ...]:
     """PCI addresses of the PFs in the plan that the host was provisioned with; () without one."""
-    record = facts.files.get(RECORD)
+    record = facts.files.get(PLAN)
     try:
         plans = json.loads((record.content if record else None) or "{}")["nfvcap_plan"]
         return tuple(str(pf["address"]) for plan in plans.values() for pf in plan["desired"]["pfs"])
