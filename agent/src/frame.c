@@ -163,8 +163,8 @@ bool frame_build(uint8_t *buf, uint32_t size, const struct frame_layout *layout,
     memcpy(buf, layout->dst_mac, 6);
     memcpy(buf + 6, layout->src_mac, 6);
     for (unsigned i = 0; i < layout->tags; i++) {
-        put16(buf + 12 + FRAME_TAG_LEN * i, layout->tag_type[i]);
-        put16(buf + 14 + FRAME_TAG_LEN * i, layout->tag_control[i]);
+        put16(buf + 12 + (size_t)FRAME_TAG_LEN * i, layout->tag_type[i]);
+        put16(buf + 14 + (size_t)FRAME_TAG_LEN * i, layout->tag_control[i]);
     }
     put16(e, 0x0800);
     put16(e + 2, 0x4500);
@@ -246,7 +246,7 @@ enum frame_verdict frame_judge_ip(const uint8_t *l3, uint32_t caplen, uint32_t w
 static enum frame_verdict judge_unknown(const uint8_t *data, uint32_t caplen)
 {
     for (unsigned tags = 0; tags <= FRAME_TAGS_MAX; tags++)
-        if (caplen >= frame_size_min(tags) && count_marks(data + 12 + FRAME_TAG_LEN * tags) >= 2)
+        if (caplen >= frame_size_min(tags) && count_marks(data + 12 + (size_t)FRAME_TAG_LEN * tags) >= 2)
             return FRAME_CORRUPT;
     return FRAME_FOREIGN;
 }

@@ -29,7 +29,7 @@ static char *link_name(const char *device, const char *link)
         return NULL;
     target[n] = '\0';
     const char *slash = strrchr(target, '/');
-    return strdup(slash != NULL ? slash + 1 : target);
+    return text("%s", slash != NULL ? slash + 1 : target);
 }
 
 static unsigned long device_class(const char *device)
@@ -51,7 +51,7 @@ static const char *interface_of(const char *device)
     const char *name = "";
     for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
         if (e->d_name[0] != '.')
-            name = strdup(e->d_name);
+            name = text("%s", e->d_name);
     }
     if (dir != NULL)
         closedir(dir);

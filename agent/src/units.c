@@ -53,7 +53,7 @@ static bool parse_with_unit(const char *s, const struct unit *units, unsigned n,
     return false;
 }
 
-#define PARSE(table) parse_with_unit(s, table, sizeof(table) / sizeof(table[0]), out)
+#define PARSE(table) parse_with_unit(s, table, sizeof(table) / sizeof((table)[0]), out)
 
 bool parse_bytes(const char *s, uint64_t *out)
 {

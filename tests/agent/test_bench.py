@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.agent.support import Agent
 
@@ -63,3 +66,29 @@ def test_what_is_there_is_printed_when_it_is_ended_early(agent: Agent) -> None:
         process.terminate()
         said = process.stdout.read()
     assert "receive and give back, nothing else (n=" in said and "(n=50)" not in said
+
+
+@pytest.mark.parametrize("crashes", [0, 2])
+def test_findings_of_the_fuzzer_are_counted_and_kept(agent_source: Path, tmp_path: Path, crashes: int) -> None:
+    """With a target that is none: it says what libFuzzer says in its last line, and leaves a finding."""
+    if shutil.which("clang") is None or shutil.which("ninja") is None:
+        pytest.skip("clang or ninja is not installed")
+    build, kept = tmp_path / "build", tmp_path / "kept"
+    kept.mkdir()
+    (build / "fuzz").mkdir(parents=True)
+    (build / "build.ninja").write_text("build fuzz/fuzz_capture: phony\n")
+    target = build / "fuzz" / "fuzz_capture"
+    target.write_text(
+        "#!/bin/bash\n"
+        "for word; do case $word in -artifact_prefix=*)"
+        f" [ {crashes} = 0 ] || echo x >${{word#*=}}crash-1 ;; esac; done\n"
+        "echo '#1200: cov: 34 ft: 5 corp: 6 exec/s: 7"
+        f" oom/timeout/crash: 0/0/{crashes} time: 12s job: 2 dft_time: 0' >&2\n"
+    )
+    target.chmod(0o755)
+    environment = {**os.environ, "NFVCAP_FUZZ_BUILD": str(build), "TMPDIR": str(kept)}
+    command = [str(agent_source / "bench" / "fuzz"), "1", "capture"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == (4 if crashes else 0), done.stderr
+    assert done.stdout.splitlines()[1].split() == ["capture", "1200", "100", "34", str(crashes), "0", "0"]
+    assert [path.name for path in kept.rglob("*") if path.is_file()] == ["capture-crash-1"] * (crashes > 0)

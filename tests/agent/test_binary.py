@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from nfvcap.agent.build import Variant
+from tests.agent.build import build_variant
 from tests.agent.captures import numbered, pcap, write
 from tests.agent.support import Agent
 
@@ -94,3 +96,22 @@ def test_reading_under_valgrind(agent_binary: Path, agent_source: Path, tmp_path
         pytest.skip("this valgrind does not know the processor's vector instructions")
     assert done.returncode in (0, 4), done.stderr[-3000:]
     assert json.loads(done.stdout)["schema"] == "nfvcap/agent-check/1"
+
+
+@pytest.mark.soak
+def test_clang_makes_the_same_of_it(agent_source: Path, memory_dir: Path) -> None:
+    """Every warning of clang is an error as well; every way of storing works."""
+    if shutil.which("clang") is None:
+        pytest.skip("clang is not installed")
+    agent = Agent(build_variant(agent_source, Variant("clang", compiler="clang")))
+    assert "compiler" in agent.run("--version").stdout
+    for isa in ("x86-64-v2", "x86-64-v3", "x86-64-v4"):
+        for form in ("pcap-ns", "pcap-us", "pcapng"):
+            words = ("--port", "vdev:net_null0,size=64", "--write", str(memory_dir / "x.pcap"), "--packets", "5000",
+                     "--format", form, "--filter", "not arp", "--huge-pages", "off", "--isa", isa)  # fmt: skip
+            done = agent.run("capture", *words)
+            if "cannot run here" in done.stderr:
+                continue
+            assert done.returncode == 0, done.stderr
+            verdict = agent.run("check", "--json", str(memory_dir / "x.pcap"))
+            assert json.loads(verdict.stdout)["totals"]["packets"] == 5000, verdict.stdout

@@ -51,6 +51,8 @@ struct measurement bench_measurements[] = {
     {"link-netsniff-ng", AF_PACKET "netsniff-ng", "kpps", run_link, 60, "netsniff-ng"},
     {"memory-growth", "nfvcap-agent, memory from 1/4 to the end of a long run", "KiB", run_soak, 64, RING,
      .once = true},
+    {"memory-growth-disk", "the same of one that writes to the disk", "KiB", run_soak, 1024,
+     "--direct " PATIENT "@ --rotate-size 64M --max-files 4", .once = true},
 };
 const unsigned n_bench_measurements = sizeof(bench_measurements) / sizeof(bench_measurements[0]);
 
@@ -79,6 +81,7 @@ const struct figure bench_figures[] = {
     {"af_packet without loss, against tcpdump", "link-ours", "link-tcpdump", AT_LEAST(1, 1.5)},
     {"af_packet without loss, against netsniff-ng", "link-ours", "link-netsniff-ng", AT_LEAST(1, 1.5)},
     {"growth of memory, KiB", "memory-growth", NULL, AT_MOST(64, 0)},
+    {"growth of memory, to the disk, KiB", "memory-growth-disk", NULL, AT_MOST(64, 0)},
 };
 const unsigned n_bench_figures = sizeof(bench_figures) / sizeof(bench_figures[0]);
 

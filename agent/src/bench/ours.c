@@ -73,7 +73,7 @@ void remove_files(const char *stem)
     char *directory = text("%.*s", (int)(slash - stem), stem);
     DIR *dir = opendir(directory);
     for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
-        if (strncmp(e->d_name, slash + 1, strlen(slash + 1)) == 0 && strstr(e->d_name, "-frames.") == NULL)
+        if (strstr(e->d_name, slash + 1) == e->d_name && strstr(e->d_name, "-frames.") == NULL)
             unlink(text("%s/%s", directory, e->d_name));
     }
     if (dir != NULL)
@@ -98,7 +98,7 @@ double run_ours(const struct bench_options *o, const struct measurement *m, cons
     argv[n++] = text("%ums", warm_up_ms + o->measure_ms);
     const bool on_disk = strstr(m->extra, "--direct") != NULL;
     char *stem = text("%s/nfvcap-bench-%d", on_disk ? o->disk_dir : o->memory_dir, (int)getpid());
-    char *words = strdup(m->extra), *save = NULL;
+    char *words = text("%s", m->extra), *save = NULL;
     for (char *w = strtok_r(words, " ", &save); w != NULL && n < PROCESS_ARGS_MAX - 1; w = strtok_r(NULL, " ", &save))
         argv[n++] = strcmp(w, "@") == 0 ? text("%s.pcap", stem) : strcmp(w, "_") == 0 ? "not arp" : w;
     argv[n] = NULL;

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SAMPLES 12u
+
 /* Its own memory and its huge pages; not the pages of the files that it maps. */
 static double own_kib(const struct process *p)
 {
@@ -26,17 +28,38 @@ static double own_kib(const struct process *p)
     return sum > 0 ? (double)sum : NAN;
 }
 
+/* The largest growth, of SAMPLES looks, from a quarter of the time on. NAN when it ended before. */
+static double largest_growth(const struct process *p, unsigned total_ms)
+{
+    sleep_ms(total_ms / 4);
+    const double before = own_kib(p);
+    double growth = 0;
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        sleep_ms(total_ms * 3 / 4 / SAMPLES);
+        double now = own_kib(p);
+        if (isnan(now))
+            return NAN;
+        growth = fmax(growth, now - before);
+    }
+    return isnan(before) ? NAN : growth;
+}
+
 double run_soak(const struct bench_options *o, const struct measurement *m, const char **why)
 {
+    const bool on_disk = strstr(m->extra, "--direct") != NULL;
     if (o->soak_s == 0) {
         *why = "left out with --soak 0";
         return NAN;
     }
-    char *stem = text("%s/nfvcap-bench-%d", o->memory_dir, (int)getpid());
+    if (on_disk && o->disk_dir == NULL) {
+        *why = "no --disk directory was given";
+        return NAN;
+    }
+    char *stem = text("%s/nfvcap-bench-%d", on_disk ? o->disk_dir : o->memory_dir, (int)getpid());
     const char *argv[PROCESS_ARGS_MAX] = {
         o->self, "capture", "--quiet", "--port", text("vdev:net_null0,size=%u", m->size_bytes), "--lcores", "1"};
     unsigned n = 7;
-    char *words = strdup(m->extra), *save = NULL;
+    char *words = text("%s", m->extra), *save = NULL;
     for (char *w = strtok_r(words, " ", &save); w != NULL && n < PROCESS_ARGS_MAX - 1; w = strtok_r(NULL, " ", &save))
         argv[n++] = strcmp(w, "@") == 0 ? text("%s.pcap", stem) : w;
     argv[n] = NULL;
@@ -45,14 +68,11 @@ double run_soak(const struct bench_options *o, const struct measurement *m, cons
         *why = "cannot start a process";
         return NAN;
     }
-    sleep_ms(o->soak_s * 250);
-    double before = own_kib(&p);
-    sleep_ms(o->soak_s * 750);
-    double after = own_kib(&p);
+    double growth = largest_growth(&p, o->soak_s * 1000);
     process_stop(&p);
     process_forget(&p);
     remove_files(stem);
-    if (isnan(before) || isnan(after))
+    if (isnan(growth))
         *why = "the capture ended early";
-    return after - before;
+    return growth;
 }

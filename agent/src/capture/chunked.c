@@ -18,7 +18,7 @@
 #define WRITES_UNDER_WAY 8
 #define FULL_RETRY_NS 100000000ull
 #define MIN_CHUNKS 4
-#define LAST_CHUNK_BYTES (2 * BLOCK_BYTES)
+#define LAST_CHUNK_BYTES (2ull * BLOCK_BYTES)
 
 static uint64_t clock_ns(clockid_t id)
 {
@@ -29,7 +29,7 @@ static uint64_t clock_ns(clockid_t id)
 
 static uint64_t chunk_memory_bytes(const struct storage *s)
 {
-    uint64_t bytes = s->config.chunk_bytes + s->config.burst_bytes + 2 * BLOCK_BYTES;
+    uint64_t bytes = s->config.chunk_bytes + s->config.burst_bytes + 2ull * BLOCK_BYTES;
     return (bytes + BLOCK_BYTES - 1) & ~(uint64_t)(BLOCK_BYTES - 1);
 }
 

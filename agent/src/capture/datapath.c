@@ -92,7 +92,7 @@ static __attribute__((noinline)) bool within_budget(struct queue *q, unsigned *n
         return true;
     unsigned allowed = 0;
     while (allowed < *n && ((*keep >> allowed & 1) == 0 || left > 0))
-        left -= *keep >> allowed++ & 1;
+        left -= (int64_t)(*keep >> allowed++ & 1);
     rte_pktmbuf_free_bulk(q->packets + allowed, *n - allowed);
     *n = allowed;
     if (allowed == 0)

@@ -33,8 +33,10 @@ struct lane_state {
     union lanes scratch[BATCH_SCRATCH_WORDS];
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared */
 #define EACH_LANE(i, mask) \
     for (uint64_t rest_ = (mask), i = 0; rest_ != 0 && (i = (uint64_t)__builtin_ctzll(rest_), true); rest_ &= rest_ - 1)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* One bit for each lane of a comparison's result. */
 ALWAYS_INLINE uint64_t block_mask(lane_block c)

@@ -201,6 +201,7 @@ static uint64_t wall_clock_ns(void)
 static void finish_file(struct storage *s, struct mapped *m, struct mapped_file *f)
 {
     name_started_files(s, m, wall_clock_ns());
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): it holds pointers */
     memmove(&m->pipeline[0], &m->pipeline[1], (m->n_pipeline - 1) * sizeof(m->pipeline[0]));
     m->n_pipeline--;
     f->used +=

@@ -29,7 +29,7 @@ static const char *start_round(struct feed *f)
         return errno_text(errno);
     if (reader_open(&f->reader))
         return NULL;
-    return f->reader.end == END_IO ? errno_text(f->reader.error) : strdup(f->reader.why);
+    return f->reader.end == END_IO ? errno_text(f->reader.error) : text("%s", f->reader.why);
 }
 
 const char *feed_file(struct feed *f, const char *path, bool renumber, uint64_t first)

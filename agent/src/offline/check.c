@@ -163,6 +163,8 @@ bool check_files(struct file_result *results, unsigned n, const struct check_opt
 
     if (n_workers > THREADS_MAX)
         n_workers = THREADS_MAX;
+    if (n_workers == 0)
+        n_workers = 1; /* no files: an empty tally all the same */
     job.ahead = cpus > n_workers;
     job.n_parts = cpus / n_workers;
     job.part_bytes = options->part_bytes != 0 ? options->part_bytes : PART_BYTES;

@@ -6,7 +6,7 @@
 
 #define PAGE_NUMBERS 65536u
 #define BITMAP_WORDS (PAGE_NUMBERS / 64)
-#define BITMAP_BYTES (BITMAP_WORDS * 8)
+#define BITMAP_BYTES (BITMAP_WORDS * sizeof(uint64_t))
 #define SPANS_MAX 1024u /* 4 KiB; more than these become a bit map */
 #define ROOM_MIN 16u
 

@@ -252,6 +252,7 @@ static void count_all_delays(struct counts *c, const struct frame_batch *f, cons
     int64_t low = c->delay_min_ns, high = c->delay_max_ns;
 
     for (unsigned i = 0; i < b->n; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): each good frame has a time */
         int64_t delay = (int64_t)(b->time_ns[i] - f->time_ns[i]);
 
         low = LOWER(low, delay);
@@ -268,6 +269,8 @@ bool tally_batch(struct tally *t, const struct reader *r, const struct record_ba
     uint64_t before = c->packets, untimed = c->untimed;
     unsigned good, corrupt, too_short;
 
+    if (b->n == 0)
+        return true;
     count_sizes(t, b);
     count_times(t, r, b);
     if (b->link == LINK_ETHERNET)
