@@ -19,7 +19,8 @@ from tests.lab.conftest import HOST, LAB_NAME, Controller
 from tests.lab.guest import Guest
 from tests.lab.host import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
+# Until it has been seen through with all that it asserts.
+pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(1800)]
 
 GUEST = "vm3"
 VF = "virtual function"

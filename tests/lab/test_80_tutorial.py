@@ -85,6 +85,7 @@ def test_a_look_at_the_provisioned_lab(top: Path, reader: Reader) -> None:
     assert {"plan", "verify", "status"} <= said.keys()
 
 
+@pytest.mark.soak  # five minutes of guests
 def test_a_guest_is_watched(top: Path, reader: Reader, cleared: None, nfvcap: Controller) -> None:
     for step in steps(top, "watch-a-guest"):
         said = reader.type(step)
