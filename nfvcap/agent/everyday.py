@@ -15,6 +15,7 @@ from pathlib import Path
 from nfvcap.agent.options import CaptureOptions
 from nfvcap.agent.remote import RemoteCapture
 from nfvcap.agent.reports import CaptureReport
+from nfvcap.door import links
 from nfvcap.door.door import Door, must, shell
 from nfvcap.errors import NfvcapError, UsageError
 
@@ -47,12 +48,6 @@ $open
 " in *"
 $here/$f
 "*) ;; *) echo "$(wc -c <"$f") $(sha256sum <"$f" | cut -d' ' -f1) $f" ;; esac
-done
-"""
-# Prints those that were down and are up now. An odd number at the end of the flags is IFF_UP.
-_UP = """
-for i in "$@"; do
-  case $(cat "/sys/class/net/$i/flags") in *[13579bdf]) ;; *) ip link set dev "$i" up && echo "$i" ;; esac
 done
 """
 _OF_KERNEL = ("af_packet:", "af_xdp:")
@@ -121,8 +116,7 @@ class Everyday:
         Raises:
             NfvcapError: an interface cannot be set up, or is not there.
         """
-        names = [port.partition(":")[2] for port in ports if port.startswith(_OF_KERNEL)]
-        return must(shell(self._door, _UP, *names), self._door).split() if names else []
+        return links.up(self._door, [port.partition(":")[2] for port in ports if port.startswith(_OF_KERNEL)])
 
     def start(self, name: str, options: CaptureOptions, *, ready_s: float = 90) -> None:
         """Begin one; packets are stored when this returns.

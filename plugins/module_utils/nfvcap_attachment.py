@@ -12,7 +12,6 @@ it was. Its ``state`` tells the next program what to do with it::
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from .nfvcap_ledger import Ledger
@@ -31,12 +30,9 @@ def alias_of(pf: str, index: int) -> str:
     return f"ua-nfvcap-{pf.replace(':', '-').replace('.', '-')}-vf{index}"
 
 
-def entries(ledger: Ledger) -> Iterator[tuple[str, dict[str, Any]]]:
+def entries(ledger: Ledger) -> list[tuple[str, dict[str, Any]]]:
     """All attachments in the order of their recording."""
-    for name in ledger.ids():
-        entry = ledger.entry(name) or {}
-        if entry.get("kind") == KIND:
-            yield name, entry
+    return ledger.of_kind(KIND)
 
 
 def words(entry: dict[str, Any]) -> str:

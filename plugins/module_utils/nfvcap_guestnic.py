@@ -8,7 +8,6 @@ taking it out leaves it to the next measurement, or to deprovision.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -54,12 +53,9 @@ def entry_id(uuid: str) -> str:
     return f"{KIND}:{uuid}"
 
 
-def entries(ledger: Ledger) -> Iterator[tuple[str, dict[str, Any]]]:
+def entries(ledger: Ledger) -> list[tuple[str, dict[str, Any]]]:
     """All such NICs that may be there."""
-    for name in ledger.ids():
-        entry = ledger.entry(name) or {}
-        if entry.get("kind") == KIND:
-            yield name, entry
+    return ledger.of_kind(KIND)
 
 
 def plug(host: Host, wanted: NicWanted, outcome: Outcome, check: bool, timeout_s: float) -> None:
@@ -114,7 +110,7 @@ def unplug(host: Host, outcome: Outcome, check: bool, timeout_s: float, *, told:
     ledger, hypervisor = Ledger(host), Hypervisor(host)
     stuck: Failure | None = None
     try:
-        for name, entry in list(entries(ledger)):
+        for name, entry in entries(ledger):
             words = f"{entry['model']} NIC {entry['mac']} on {entry['pf']}"
             outcome.add(f"guest:{entry['guest']['name']}:live", words, None)
             if not told:

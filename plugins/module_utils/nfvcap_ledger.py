@@ -64,6 +64,10 @@ class Ledger:
         """Ids in the order of recording."""
         return list(self._entries)
 
+    def of_kind(self, kind: str) -> list[tuple[str, dict[str, Any]]]:
+        """Ids and entries of one kind, in the order of recording."""
+        return [(name, entry) for name, entry in self._entries.items() if entry.get("kind") == kind]
+
     def entry(self, entry_id: str) -> dict[str, Any] | None:
         """The entry, or None."""
         return self._entries.get(entry_id)

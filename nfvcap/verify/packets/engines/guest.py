@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nfvcap.agent.client import Agent
-from nfvcap.door.door import Door, must, shell
+from nfvcap.door import links
+from nfvcap.door.door import Door, shell
 from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.verify.packets.engines.observers import PfObserver
 from nfvcap.verify.packets.engines.vf import GuestVf
@@ -30,17 +31,6 @@ _SLACK_S = 150.0
 # A processor that is emulated twice may stand still for longer than a profile's silence.
 _DRAIN_S = {"functional": 2.0, "performance": 0.5}
 _PROOF_PPS = {"functional": 200, "performance": 10_000}
-# Prints those that were down.
-_UP = """
-for i in "$@"; do
-  case $(cat "/sys/class/net/$i/flags") in *[13579bdf]) ;; *) ip link set dev "$i" up && echo "$i" ;; esac
-done
-for i in "$@"; do
-  n=200
-  while [ "$(cat "/sys/class/net/$i/carrier" 2>/dev/null)" != 1 ] && [ "$n" -gt 0 ]; do sleep 0.1; n=$((n - 1)); done
-done
-"""
-_DOWN = 'for i in "$@"; do ip link set dev "$i" down; done'
 _PAGES = "sed -n 's/^HugePages_Free: *//p' /proc/meminfo"
 _DRIVER = 'basename "$(readlink "/sys/bus/pci/devices/$1/driver")"'
 
@@ -75,7 +65,7 @@ def guest_path(
     nics = _nics(guest, vfs, place.door, engine)
     word = _WORDS[nics[0].port.partition(":")[0] if nics[0].interface else "dpdk"]
     names = [nic.interface for nic in nics if nic.interface]
-    was_down = must(shell(place.door, _UP, *names), place.door).split() if names else []
+    was_down = links.up(place.door, names)
     longest_s = 2 * max([profile.trial_s, *(goal.final_trial_s for goal in profile.goals)]) + _SLACK_S
     point = GuestPoint(place.door, place.agent, nics, place.directory, longest_s, options=place.options)
     point.sweep()
@@ -96,8 +86,7 @@ def guest_path(
     finally:
         # A guest that is gone needs no putting in order, and what was measured in it counts.
         with contextlib.suppress(NfvcapError):
-            if was_down:
-                shell(place.door, _DOWN, *was_down)
+            links.down(place.door, was_down)
 
 
 def driver_there(door: Door, vf: GuestVf) -> str:
