@@ -43,14 +43,18 @@ def cable() -> Iterator[tuple[CommandDoor, str]]:
     """The way to a machine with the interface eth0, and the interface here at the end of its cable."""
     name = f"mir{os.getpid() % 100000}"
     before = set(Path("/var/tmp").glob("nfvcap-source-*"))
-    for step in (
-        f"ip netns add {name}", f"ip link add {name} type veth peer name eth0 netns {name}", f"ip link set {name} up",
-        f"ip -n {name} link set eth0 up",
-    ):  # fmt: skip
-        subprocess.run(step.split(), check=True)
-    yield CommandDoor("host2", ("ip", "netns", "exec", name)), name
-    assert subprocess.run(["ip", "netns", "pids", name], capture_output=True, check=True).stdout == b""
-    subprocess.run(["ip", "netns", "del", name], check=True)
+    try:
+        for step in (
+            f"ip netns add {name}", f"ip link add {name} type veth peer name eth0 netns {name}",
+            f"ip link set {name} up", f"ip -n {name} link set eth0 up",
+        ):  # fmt: skip
+            subprocess.run(step.split(), check=True)
+        yield CommandDoor("host2", ("ip", "netns", "exec", name)), name
+        assert subprocess.run(["ip", "netns", "pids", name], capture_output=True, check=True).stdout == b""
+    finally:
+        # The cable first: a namespace that is deleted takes its end along some time later, when the next test is there.
+        subprocess.run(["ip", "link", "del", name], check=False)
+        subprocess.run(["ip", "netns", "del", name], check=False)
     # Tests beside this one have directories of their own there for a while.
     deadline = time.monotonic() + 30
     while left := set(Path("/var/tmp").glob("nfvcap-source-*")) - before:

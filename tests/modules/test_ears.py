@@ -61,18 +61,22 @@ def link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Gues
         f"ip link add {here} type veth peer name eth0 address {MAC} netns {namespace}",
         f"ip link set {here} up",
     )
-    for step in steps:
-        subprocess.run(step.split(), check=True)
-    guest = Guest(namespace, tmp_path / "passwd", [{"name": "eth0", "mac": MAC, "pci": None}])
+    try:
+        for step in steps:
+            subprocess.run(step.split(), check=True)
+        guest = Guest(namespace, tmp_path / "passwd", [{"name": "eth0", "mac": MAC, "pci": None}])
 
-    @contextmanager
-    def agent(_name: str) -> Iterator[Guest]:
-        yield guest
+        @contextmanager
+        def agent(_name: str) -> Iterator[Guest]:
+            yield guest
 
-    monkeypatch.setattr(nfvcap_guestear, "_agent", agent)
-    monkeypatch.setattr(nfvcap_guestear.Port, "vf_mac", lambda _port, _index: MAC)
-    yield guest, here
-    subprocess.run(["ip", "netns", "del", namespace], check=True)
+        monkeypatch.setattr(nfvcap_guestear, "_agent", agent)
+        monkeypatch.setattr(nfvcap_guestear.Port, "vf_mac", lambda _port, _index: MAC)
+        yield guest, here
+    finally:
+        # The cable first: a namespace that is deleted takes its end along some time later, when the next test is there.
+        subprocess.run(["ip", "link", "del", here], check=False)
+        subprocess.run(["ip", "netns", "del", namespace], check=False)
 
 
 def words(tmp_path: Path, longest_s: int = 60) -> dict[str, Any]:
