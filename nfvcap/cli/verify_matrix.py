@@ -58,15 +58,14 @@ def guests(looked: Looked, host: HostResult, wish: Wish) -> HostResult:
             continue
         run = GuestRun(looked, name)
         try:
-            engines = _engines(vfs, run)
+            ways = _ways(vfs, run)
         except NfvcapError as error:
             host = host.model_copy(update={"checks": (*host.checks, failed(name, error))})
             continue
-        groups += [partial(_one, key, measure) for key, measure in _rows(run, vfs, engines)]
-        there = replace(
-            there, pf_drivers=there.pf_drivers | {vfs[0].pf_driver}, vfs=max(there.vfs, len(vfs)),
-            engines=there.engines | set(engines.values()),
-        )  # fmt: skip
+        for some, engines in ways:
+            groups += [partial(_one, key, measure) for key, measure in _rows(run, some, engines)]
+            there = replace(there, engines=there.engines | set(engines.values()))
+        there = replace(there, pf_drivers=there.pf_drivers | {vfs[0].pf_driver}, vfs=max(there.vfs, len(vfs)))
     if looked.options.guest:
         name = looked.options.guest[0]
         groups += [partial(temporary, looked, name, model, _port_below(looked, name)) for model in MODELS]
@@ -109,11 +108,13 @@ def _pfs(looked: Looked, names: Iterable[str]) -> list[str]:
     ]
 
 
-def _engines(vfs: tuple[GuestVf, ...], run: GuestRun) -> dict[str, str]:
-    """--engine → the study's word for it."""
-    if not all(vf.interface for vf in vfs):
-        return {"dpdk": "DPDK"} if run.on_vfio(vfs) else {}
-    return {"kernel": "kernel"} | ({"af_xdp": "AF_XDP"} if run.says(XDP) else {})
+def _ways(vfs: tuple[GuestVf, ...], run: GuestRun) -> list[tuple[tuple[GuestVf, ...], dict[str, str]]]:
+    """VFs of a guest that one driver has, and what can capture from them: --engine → the study's word for it."""
+    named = tuple(vf for vf in vfs if vf.interface)
+    others = tuple(vf for vf in vfs if not vf.interface)
+    kernel = {"kernel": "kernel"} | ({"af_xdp": "AF_XDP"} if named and run.says(XDP) else {})
+    ways = [(named, kernel), (others, {"dpdk": "DPDK"} if others and run.on_vfio(others) else {})]
+    return [(some, engines) for some, engines in ways if some and engines]
 
 
 def _rows(run: GuestRun, vfs: tuple[GuestVf, ...], engines: dict[str, str]) -> Iterator[tuple[Key, Measure]]:

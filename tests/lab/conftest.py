@@ -130,6 +130,8 @@ def write_inventory(top: Path, lab: Lab, path: Path, *, all_pfs: bool) -> None:
     document = yaml.safe_load((top / "inventory" / "lab.yml").read_text())
     host = document["all"]["hosts"][HOST]
     host |= lab.ansible_vars()
+    # Some rules need it, and it is an argument of the kernel: test_60_mirror would have to reboot twice.
+    host["nfvcap"]["mirror"] = {"registers": True}
     if not all_pfs:
         host["nfvcap"]["pfs"] = [pf for pf in host["nfvcap"]["pfs"] if pf["pf"] != FIRST_PF]
     path.write_text(yaml.safe_dump(document, sort_keys=False))

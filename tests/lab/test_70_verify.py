@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Numbered packets from the lab's wire into files in a nested guest, recounted there.
 
+And the matrix: every way of attaching that the lab server can do is measured, every other cell says why not.
+
 Takes over: provisioned, without guests. Leaves: the same.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,7 +20,8 @@ import pytest
 from nfvcap.lab import Lab
 from nfvcap.lab.frames import ETHERTYPE, send_numbered
 from nfvcap.model.measurement import Measurement
-from nfvcap.model.result import HostResult, Result
+from nfvcap.model.result import HostResult, Result, Verdict
+from nfvcap.verify.packets.cells import KEYS, TRAFFICS, subject
 from tests.lab.conftest import HOST, LAB_NAME, Controller
 from tests.lab.host import Host
 from tests.lab.test_50_attach import Guest
@@ -27,6 +31,9 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 GUEST = "vm3"
 SOURCE = f"lab:{LAB_NAME}"
 HELD_PPS = 100
+VF = "virtual function"
+CELL = "NFV-PKT-020"
+MEASURED = {("bare metal", "kernel"), (VF, "kernel"), (VF, "DPDK"), ("VirtIO", "kernel")}
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +46,14 @@ def vm3(lab: Any, nfvcap: Controller, host: Host) -> Iterator[Guest]:
         yield Guest(host, GUEST)
     finally:
         host.run(f"virsh -q destroy {GUEST} || true", timeout_s=240)
-        nfvcap("detach-vf", GUEST, expect=(0, 2, 4), timeout_s=900)
+        for vf in vfs(nfvcap):
+            nfvcap("detach-vf", GUEST, "--vf", vf["address"], expect=(0, 2, 4), timeout_s=900)
         nfvcap("guest", "destroy", GUEST, "--yes", timeout_s=900)
+
+
+def vfs(nfvcap: Controller) -> list[dict[str, str]]:
+    seen = nfvcap.json("guest", "list", HOST)["hosts"][HOST]
+    return [vf for guest in seen if guest["name"] == GUEST for vf in guest["vfs"]]
 
 
 def verify(nfvcap: Controller, *words: str, expect: tuple[int, ...]) -> tuple[HostResult, Measurement]:
@@ -84,7 +97,7 @@ def test_quick_finds_a_rate_and_says_where_packets_are_lost_above_it(vm3: Guest,
 
 def test_the_everyday_capture_brings_its_files_home(vm3: Guest, nfvcap: Controller, lab: Lab, tmp_path: Path) -> None:
     nfvcap("capture", GUEST, "start", "--filter", f"ether proto {ETHERTYPE:#x}", "--options", "--burst-buffer 16M")
-    ((vf,),) = [one["vfs"] for one in nfvcap.json("guest", "list", HOST)["hosts"][HOST] if one["name"] == GUEST]
+    (vf,) = vfs(nfvcap)
     with lab.wire(1) as wire:
         send_numbered(wire, vf["mac"], 200, 64, HELD_PPS)
     deadline = time.monotonic() + 60
@@ -101,7 +114,7 @@ def test_the_everyday_capture_brings_its_files_home(vm3: Guest, nfvcap: Controll
 
 
 def test_dpdk_in_the_guest_captures_as_well(vm3: Guest, nfvcap: Controller) -> None:
-    ((vf,),) = [one["vfs"] for one in nfvcap.json("guest", "list", HOST)["hosts"][HOST] if one["name"] == GUEST]
+    (vf,) = vfs(nfvcap)
     place = vf["guest_address"]
     vm3.run(
         f"cd /sys/bus/pci/devices/{place} && echo vfio-pci > driver_override && echo {place} > driver/unbind;"
@@ -109,3 +122,64 @@ def test_dpdk_in_the_guest_captures_as_well(vm3: Guest, nfvcap: Controller) -> N
     )
     _, m = verify(nfvcap, "--rate", f"{HELD_PPS}pps", "--engine", "dpdk", expect=(0,))
     assert m.engine == "DPDK" and all(trial.lost == 0 for trial in m.trials)
+
+
+def matrix(nfvcap: Controller, *words: str, expect: tuple[int, ...] = (0,)) -> HostResult:
+    """One trial of 64-byte frames for each cell: what matters here is which cells there are."""
+    began = time.monotonic()
+    out = nfvcap(
+        "verify", HOST, "--matrix", "--guest", GUEST, "--from", f"lab:{LAB_NAME}", "--traffic", "64", "--rate",
+        "100pps", "--trials", "1", "--format", "json", "--no-keep", *words, expect=expect, timeout_s=1500,
+    )  # fmt: skip
+    (found,) = Result.from_json(out).hosts
+    print(f"\nmatrix: {time.monotonic() - began:.0f} s, {len(found.measurements)} cells")
+    for m in found.measurements:
+        print(f"  {m.name}: {m.took_s:.0f} s, {[(trial.phase, trial.lost, trial.sent) for trial in m.trials]}")
+    for check in found.checks:
+        if check.id in (CELL, "NFV-PKT-021", "NFV-PKT-002"):
+            print(f"  {check.verdict} {check.subject}: {check.found} {check.reason}")
+    return found
+
+
+def left_behind(host: Host) -> list[str]:
+    """What a temporary NIC leaves: a device in the guest, an interface of the host, an entry of the ledger."""
+    xml = host.run(f"virsh -q dumpxml {GUEST}; virsh -q dumpxml --inactive {GUEST}")
+    ledger = json.loads(host.read("/var/lib/nfvcap/ledger.json"))["entries"]
+    links = json.loads(host.run("ip -j -d link show"))
+    return [
+        *(["ua-nfvcap-matrix"] if "ua-nfvcap-matrix" in xml else []),
+        *(link["ifname"] for link in links if link.get("linkinfo", {}).get("info_kind") == "macvtap"),
+        *(name for name in ledger if name.startswith("guest-nic:")),
+    ]
+
+
+def test_what_the_lab_can_do_is_measured_and_the_rest_says_why_not(vm3: Guest, nfvcap: Controller, host: Host) -> None:
+    for _ in range(2):  # beside the one that DPDK has
+        nfvcap("attach-vf", GUEST, "--timeout", "180", timeout_s=900)
+    has_e1000 = vm3.run("ls -d /sys/bus/pci/drivers/e1000 2>/dev/null || true").strip() != ""
+    found = matrix(nfvcap)
+    cells = {(m.attachment, m.engine): m for m in found.measurements}
+    wanted = MEASURED | ({("emulated e1000", "kernel")} if has_e1000 else set())
+    assert wanted <= cells.keys()
+    assert sorted(m.vfs for m in found.measurements if (m.attachment, m.engine) == (VF, "kernel")) == [1, 2]
+    for m in found.measurements:
+        assert m.trials[0].phase == "path proof" and m.trials[-1].phase == "fixed rate", m.name
+        assert all(trial.lost == 0 and trial.waterfall.residual == 0 for trial in m.trials), m.name
+        assert m.label == "functional"
+    measured = {
+        subject((m.attachment, m.engine, m.pf_driver, m.vfs if m.attachment == VF else 0), "64")
+        for m in found.measurements
+    }
+    skipped = {check.subject: check for check in found.checks if check.id == CELL}
+    assert all(check.verdict is Verdict.SKIP and check.reason for check in skipped.values())
+    assert measured.isdisjoint(skipped)
+    assert measured | skipped.keys() == {subject(key, traffic) for key in KEYS for traffic in TRAFFICS}
+    for pf_driver_cell in (subject((VF, engine, "DPDK", 1), "64") for engine in ("kernel", "DPDK")):
+        assert "is driven by igb" in skipped[pf_driver_cell].reason
+        assert "vfio_pci" in skipped[pf_driver_cell].reason
+    if not has_e1000:
+        assert "made no interface" in skipped["emulated e1000, kernel, 64"].reason
+    out = [check.verdict for check in found.checks if check.id == "NFV-PKT-021"]
+    assert out == [Verdict.PASS] * 2
+    assert left_behind(host) == []
+    assert host.run("ls -d /var/tmp/nfvcap-verify-* /dev/shm/nfvcap-verify-* 2>/dev/null || true").split() == []

@@ -123,6 +123,25 @@ def test_a_nic_that_stays_is_an_error_of_its_own(playbooks: list[str], monkeypat
     assert (check.id, check.verdict) == ("NFV-PKT-021", Verdict.ERROR) and "virsh" in check.fix
 
 
+@pytest.mark.parametrize(
+    ("interfaces", "vfio", "ways"),
+    [
+        (("eth1", "eth2"), False, [(("a", "b"), {"kernel": "kernel", "af_xdp": "AF_XDP"})]),
+        (("eth1", ""), True, [(("a",), {"kernel": "kernel", "af_xdp": "AF_XDP"}), (("b",), {"dpdk": "DPDK"})]),
+        (("", ""), True, [(("a", "b"), {"dpdk": "DPDK"})]),
+        (("", "eth2"), False, [(("b",), {"kernel": "kernel", "af_xdp": "AF_XDP"})]),
+        (("", ""), False, []),
+    ],
+)
+def test_each_vf_is_measured_by_what_its_driver_allows(interfaces: Any, vfio: bool, ways: Any) -> None:
+    vfs: Any = tuple(
+        SimpleNamespace(address=name, interface=interface) for name, interface in zip("ab", interfaces, strict=True)
+    )
+    run: Any = SimpleNamespace(on_vfio=lambda vfs: vfio, says=lambda script: True)
+    found = verify_matrix._ways(vfs, run)
+    assert [(tuple(vf.address for vf in some), engines) for some, engines in found] == ways
+
+
 def test_what_the_guest_has_made_of_the_nic() -> None:
     assert understood(["interface eth2 virtio_net"]) == Sight(interface="eth2", driver="virtio_net")
     bare = understood(["device 0000:03:00.0 0x8086:0x100e "])
