@@ -25,7 +25,8 @@ from tests.lab.conftest import HOST, LAB_NAME, Controller
 from tests.lab.guest import Guest
 from tests.lab.host import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
+# Until all of it has been seen through in one run.
+pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(5400)]
 
 WATCHED, BYSTANDER, MONITOR = "vm1", "vm2", "vm3"
 PF = PORTS[1].address
@@ -212,7 +213,6 @@ def copied(nfvcap: Controller) -> None:
     assert nfvcap.json("mirror", "list", HOST)["hosts"][HOST]["rules"][0]["lacking"] == []
 
 
-@pytest.mark.soak  # what the first two do not show of a watched guest: minutes more
 def test_a_watched_guest_that_reboots_is_watched_again_and_the_other_does_not_notice(
     macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
 ) -> None:
@@ -231,7 +231,6 @@ basename $(readlink $d/driver)
 """
 
 
-@pytest.mark.soak  # minutes more
 def test_nobody_notices_a_monitor_whose_program_polls_the_vf(
     macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
 ) -> None:
