@@ -59,11 +59,11 @@ class Restored:
     left_packages: dict[str, tuple[str, ...]]
 
 
-def restore(target: Target, remove_packages: bool, on_event: Callable[[Event], None]) -> Restored:
-    """Restore the target's hosts, and read them anew to see that nothing is left to restore."""
+def restore(target: Target, remove_packages: bool, on_event: Callable[[Event], None], who: str) -> Restored:
+    """Restore the target's hosts in the name of ``who``, and read them anew to see that nothing is left to restore."""
     outcome = run_playbooks(
         ["deprovision", "facts"], target,
-        variables={"nfvcap_query": FACTS_QUERY, "nfvcap_remove_packages": remove_packages},
+        variables={"nfvcap_query": FACTS_QUERY, "nfvcap_remove_packages": remove_packages, "nfvcap_who": who},
         timeout_s=_TIMEOUT_S, on_event=on_event,
     )  # fmt: skip
     batch = facts_reader.decode(outcome, target.hosts)

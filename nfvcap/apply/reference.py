@@ -39,7 +39,7 @@ ansible-playbook -i inventory.yml playbooks/deprovision.yml
 | `guest_info.yml` | looks at guests, and through their agents into them | `nfvcap_guest_names`: all by default |
 | `guest_nic.yml` | gives a running guest a virtual NIC, or takes it out | `nfvcap_guest_nic_request` |
 | `mirror.yml` | sets, removes or lists mirror rules | `nfvcap_mirror_request` |
-| `deprovision.yml` | brings back what the ledger of the host says | `nfvcap_remove_packages`: false by default |
+| `deprovision.yml` | brings back what the ledger says | `nfvcap_remove_packages`: false by default, `nfvcap_who` |
 
 Modules compare first, record the original in `/var/lib/nfvcap/ledger.json`, change, and read back. In check mode they
 report exactly what a run would change. One run at a time changes a host; another one is told who is at work.

@@ -17,6 +17,7 @@ from nfvcap.apply.reboot import Policy
 from nfvcap.cli import outcome_view
 from nfvcap.cli.consent import may_change, may_reboot
 from nfvcap.cli.fleet import Fleet, open_fleet
+from nfvcap.cli.guest_host import operator
 from nfvcap.cli.options import consent_options, fleet_options, hosts_argument
 from nfvcap.cli.output import emit, paint, plural, say
 from nfvcap.cli.plan_view import shown
@@ -86,7 +87,7 @@ class _Command:
             self.runs[host].changes = len(entries)
         self.progress.stage(Stage.RESTORE, tuple(todo))
         target = replace(self.fleet.target, hosts=tuple(todo))
-        done = restoring.restore(target, self.remove_packages, self.progress.event)
+        done = restoring.restore(target, self.remove_packages, self.progress.event, operator())
         self._note(Stage.RESTORE, done.failures, tuple(todo))
         for host, packages in done.left_packages.items():
             self.notes.append(f"{host}: packages that came by nfvcap stay: {' '.join(packages)}")

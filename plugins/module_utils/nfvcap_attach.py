@@ -111,14 +111,16 @@ def _foretell(entry: dict[str, Any], vf: dict[str, Any], outcome: Outcome) -> No
 
 
 def detach(
-    host: Host, guest: str, vf: str, outcome: Outcome, check: bool, *, timeout_s: float, force: bool = False
-) -> None:
+    host: Host, guest: str, vf: str, outcome: Outcome, check: bool, *,
+    timeout_s: float, force: bool = False, by: str = "",
+) -> None:  # fmt: skip
     """Take VFs from a guest and make them what they were.
 
     Args:
         guest: name of the guest.
         vf: PCI address of the VF, or ``PF:INDEX``; "": the only one that the guest has by nfvcap.
         force: a guest that does not release the VF is powered off.
+        by: who detaches it, for the records.
 
     Raises:
         Failure: NFV-ATTACH-016 nothing, or no single one, to detach; NFV-ATTACH-014 the guest does not release it
@@ -136,6 +138,9 @@ def detach(
         if check:
             return
         outcome.begun = True
+        work.who = by
+        # Should this be interrupted, whoever completes it does so in this name.
+        work.note("detached_by", by)
         try:
             unwind(work)
         except Failure as failure:

@@ -28,7 +28,7 @@ class MirrorStep:
 
     def do(self, work: Work) -> None:
         for document in work.entry.get(_REMOVED, []):
-            set_again(work.host, work.ledger, rule_from(document))
+            set_again(work.host, work.ledger, rule_from(document), work.who)
         if _REMOVED in work.entry:
             work.note(_REMOVED, [])
             return
@@ -44,10 +44,11 @@ class MirrorStep:
         touched = [rule for rule in rules_of(work.ledger) if rule.pf == work.entry["pf"] and _has(rule, mine)]
         work.note(_REMOVED, [*work.entry.get(_REMOVED, []), *(rule.as_dict() for rule in touched)])
         for rule in touched:
-            remove_rule(work.host, work.ledger, rule, f"vf{mine.index} is detached from {work.entry['guest']['name']}")
+            why = f"vf{mine.index} is detached from {work.entry['guest']['name']}"
+            remove_rule(work.host, work.ledger, rule, why, work.who)
             left = tuple(source for source in rule.sources if not source.same(mine))
             if left and not rule.monitor.same(mine):
-                set_again(work.host, work.ledger, replace(rule, sources=left))
+                set_again(work.host, work.ledger, replace(rule, sources=left), work.who)
                 work.notes.append(f"rule {rule.rule_id} goes on without {work.entry['guest']['name']}")
             else:
                 work.notes.append(f"rule {rule.rule_id} was removed: {rule.words()}")

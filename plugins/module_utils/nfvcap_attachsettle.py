@@ -39,7 +39,9 @@ def settle(host: Host, outcome: Outcome, leave: Collection[str] = ()) -> None:
     hypervisor = Hypervisor(host)
     try:
         for name, entry in todo:
-            _settle(Work(host, ledger, name, hypervisor, TIMEOUT_S), entry, outcome)
+            work = Work(host, ledger, name, hypervisor, TIMEOUT_S)
+            work.who = _who(entry)
+            _settle(work, entry, outcome)
     finally:
         hypervisor.close()
 
@@ -74,8 +76,16 @@ def _told(entry: dict[str, Any]) -> str:
     if entry["state"] == ATTACHED:
         return f"the attachment of {words(entry)} that ended without nfvcap"
     verb = "attach" if entry["state"] == ATTACHING else "detach"
+    who = f"begun {entry['recorded_at']} by {entry['by']}" if verb == "attach" else f"by {_who(entry) or 'somebody'}"
     last = entry["begun"][-1] if entry["begun"] else "its first"
-    return f"an interrupted {verb} of {words(entry)} (begun {entry['recorded_at']} by {entry['by']}, at step {last})"
+    return f"an interrupted {verb} of {words(entry)} ({who}, at step {last})"
+
+
+def _who(entry: dict[str, Any]) -> str:
+    """In whose name it is settled: of whoever was interrupted; a guest that left by itself asked nobody."""
+    if entry["state"] == ATTACHED:
+        return "nfvcap"
+    return str(entry["by"] if entry["state"] == ATTACHING else entry.get("detached_by", ""))
 
 
 def _done(entry: dict[str, Any]) -> str:

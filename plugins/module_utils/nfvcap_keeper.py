@@ -24,6 +24,7 @@ from .nfvcap_mirror import backend, remove_rule, rules_of
 from .nfvcap_mirror_rule import Rule
 from .nfvcap_netevents import Event, NetEvents
 
+WHO = "nfvcap-mirror"
 STATE = "/run/nfvcap/mirror.json"
 SCHEMA = "nfvcap/mirror-state/1"
 # A provision that makes VFs anew holds the lock for minutes; the keeper looks again instead of waiting for it.
@@ -86,7 +87,7 @@ class Keeper:
             if not lost and not blind:
                 record["waiting"] = ""
                 return
-            with HostLock(self._host, "nfvcap-mirror (the keeper)", _LOCK_WAIT_S):
+            with HostLock(self._host, f"{WHO} (the keeper)", _LOCK_WAIT_S):
                 # Under the lock it is certain that nobody is just taking the rule away.
                 if rule.rule_id not in {one.rule_id for one in rules_of(Ledger(self._host))}:
                     return
@@ -113,11 +114,11 @@ class Keeper:
 
     def _end(self, rule: Rule) -> None:
         try:
-            with HostLock(self._host, "nfvcap-mirror (the keeper)", _LOCK_WAIT_S):
+            with HostLock(self._host, f"{WHO} (the keeper)", _LOCK_WAIT_S):
                 ledger = Ledger(self._host)
                 now = {one.rule_id: one for one in rules_of(ledger)}.get(rule.rule_id)
                 if now is not None and now.until and now.until <= _stamp():
-                    remove_rule(self._host, ledger, now, "its time is over")
+                    remove_rule(self._host, ledger, now, "its time is over", WHO)
         except Failure as failure:
             self._wait(rule, self.rules.setdefault(rule.rule_id, _fresh()), failure.what)
 

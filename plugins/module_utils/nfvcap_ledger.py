@@ -3,7 +3,8 @@
 
 ``/var/lib/nfvcap/ledger.json``, schema ``nfvcap/ledger/1``. An entry is recorded once: the first original wins, so a
 hundred runs later deprovision still finds what was there before the first. Entries keep their order, because undoing
-goes backwards through them.
+goes backwards through them. Beside them stand the last things that have ended
+and of which a trace has to stay (``ended``): nothing of them is left to undo.
 """
 
 from __future__ import annotations
@@ -19,10 +20,17 @@ DIRECTORY = "/var/lib/nfvcap"
 PATH = f"{DIRECTORY}/ledger.json"
 PLAN_PATH = f"{DIRECTORY}/plan.json"
 SCHEMA = "nfvcap/ledger/1"
+# The ledger travels with the facts: what has ended must not make it grow without end.
+ENDED_KEPT = 50
+_STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Ledger:
-    """Entries by id (``file:/etc/x``, ``sriov:0000:81:00.0``, …); a change is on disk when its call returns."""
+    """Entries by id (``file:/etc/x``, ``sriov:0000:81:00.0``, …); a change is on disk when its call returns.
+
+    Attributes:
+        ended: what was remembered of entries that have ended, oldest first.
+    """
 
     def __init__(self, host: Host) -> None:
         """Read the ledger; no file is an empty one.
@@ -32,12 +40,14 @@ class Ledger:
         """
         self._host = host
         self._entries: dict[str, dict[str, Any]] = {}
+        self.ended: list[dict[str, Any]] = []
         text = host.read(PATH)
         if text is None and host.status(PATH) is None:
             return
         try:
             document = json.loads(text or "")
             schema, entries = document["schema"], document["entries"]
+            ended = list(document.get("ended", []))
         except (ValueError, KeyError, TypeError) as error:
             raise Failure(
                 "NFV-LEDGER-002",
@@ -52,7 +62,7 @@ class Ledger:
                 "it was written by another version",
                 "use the version of nfvcap that wrote it",
             )
-        self._entries = entries
+        self._entries, self.ended = entries, ended
 
     def __contains__(self, entry_id: str) -> bool:
         return entry_id in self._entries
@@ -79,7 +89,7 @@ class Ledger:
     def record_all(self, originals: list[tuple[str, str, Any]], **extra: Any) -> bool:
         """Note several (id, kind, before) with one write to the disk; tells whether any was new."""
         new = [original for original in originals if original[0] not in self._entries]
-        stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        stamp = _now()
         for entry_id, kind, before in new:
             self._entries[entry_id] = {"kind": kind, "before": before, "recorded_at": stamp, **extra}
         if new:
@@ -97,6 +107,12 @@ class Ledger:
         if self._entries.pop(entry_id, None) is not None:
             self._save()
 
+    def end(self, entry_id: str, **record: Any) -> None:
+        """Forget an entry and remember, with the same write, that it was; the oldest of many is forgotten wholly."""
+        if self._entries.pop(entry_id, None) is not None:
+            self.ended = [*self.ended, {"id": entry_id, **record, "ended_at": _now()}][-ENDED_KEPT:]
+            self._save()
+
     def delete(self) -> list[str]:
         """Remove the ledger, the copy of the plan and their directory; returns what else lies there and so stays."""
         self._host.remove(PLAN_PATH)
@@ -106,7 +122,8 @@ class Ledger:
         return [f"{DIRECTORY}/{name}" for name in self._host.listdir(DIRECTORY)]
 
     def _save(self) -> None:
-        text = json.dumps({"schema": SCHEMA, "entries": self._entries}, indent=1) + "\n"
+        document = {"schema": SCHEMA, "entries": self._entries, **({"ended": self.ended} if self.ended else {})}
+        text = json.dumps(document, indent=1) + "\n"
         try:
             for folder in self._host.missing_folders(PATH):
                 self._host.make_folder(folder, 0o700 if folder == DIRECTORY else 0o755)
@@ -118,3 +135,7 @@ class Ledger:
                 str(error),
                 f"make room and allow writing below {DIRECTORY}",
             ) from error
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).strftime(_STAMP)

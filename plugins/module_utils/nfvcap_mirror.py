@@ -137,7 +137,7 @@ def add_rule(
     until = (now + datetime.timedelta(seconds=for_s)).strftime(_STAMP) if for_s else ""
     equal = next((rule for rule in others if _is_same(rule, request)), None)
     if equal is not None:
-        _renew(host, ledger, replace(equal, until=until), outcome, check=check)
+        _renew(host, ledger, replace(equal, until=until), outcome, check=check, who=who)
         return
     offer, refusals = choose(host, request, others)
     rule = Rule(
@@ -149,24 +149,27 @@ def add_rule(
     if check:
         return
     outcome.begun = True
-    _stand(host, ledger, rule)
+    _stand(host, ledger, rule, who)
 
 
-def set_again(host: Host, ledger: Ledger, rule: Rule) -> None:
+def set_again(host: Host, ledger: Ledger, rule: Rule, who: str) -> None:
     """A rule that stood before, perhaps with fewer sources: under its id, with its end, by its mechanism.
+
+    Args:
+        who: who sets it now, for the journal; the rule stays its maker's.
 
     Raises:
         Failure: as :func:`add_rule`.
     """
     request = Request(rule.pf, rule.monitor, rule.sources, rule.direction, rule.backend, True, True)
     offer, _ = choose(host, request, rules_of(ledger))
-    _stand(host, ledger, replace(rule, detail=offer.detail))
+    _stand(host, ledger, replace(rule, detail=offer.detail), who)
 
 
-def _stand(host: Host, ledger: Ledger, rule: Rule) -> None:
+def _stand(host: Host, ledger: Ledger, rule: Rule, who: str) -> None:
     """Journal, ledger, then the rule itself; nothing is left when it does not come to stand."""
-    line = f"{rule.rule_id}: {rule.who or 'somebody'} adds: {rule.words()}"
-    if not journal(host, line, **_fields(rule, "add")):
+    line = f"{rule.rule_id}: {who or 'somebody'} adds: {rule.words()}"
+    if not journal(host, line, **_fields(rule, "add", who)):
         raise Failure(
             "NFV-MIRROR-005", "the host's journal takes no lines, so nothing is copied",
             "whoever copies other people's frames leaves a trace", "see `systemctl status systemd-journald`",
@@ -175,7 +178,7 @@ def _stand(host: Host, ledger: Ledger, rule: Rule) -> None:
     try:
         _set(host, rule)
     except (Failure, OSError):
-        remove_rule(host, ledger, rule, "it could not be set")
+        remove_rule(host, ledger, rule, "it could not be set", who)
         raise
 
 
@@ -191,7 +194,7 @@ def _key(place: Place) -> tuple[Any, ...]:
     return (place.kind, place.index, place.interface, place.guest, place.mac)
 
 
-def _renew(host: Host, ledger: Ledger, rule: Rule, outcome: Outcome, *, check: bool) -> None:
+def _renew(host: Host, ledger: Ledger, rule: Rule, outcome: Outcome, *, check: bool, who: str) -> None:
     """A rule that is asked for again: it is mended if need be, and ends when the last request says."""
     lost = backend(rule.backend).lacking(host, rule)
     former = rule_from((ledger.entry(f"{KIND}:{rule.rule_id}") or {})["rule"]).until
@@ -205,7 +208,7 @@ def _renew(host: Host, ledger: Ledger, rule: Rule, outcome: Outcome, *, check: b
     outcome.begun = True
     if rule.until != former:
         ledger.note(f"{KIND}:{rule.rule_id}", "rule", rule.as_dict())
-        journal(host, f"{rule.rule_id}: ends {rule.until or 'never'}: {rule.words()}", **_fields(rule, "renew"))
+        journal(host, f"{rule.rule_id}: ends {rule.until or 'never'}: {rule.words()}", **_fields(rule, "renew", who))
     if lost:
         _set(host, rule)
 
@@ -220,8 +223,11 @@ def _set(host: Host, rule: Rule) -> None:
         )  # fmt: skip
 
 
-def remove_rule(host: Host, ledger: Ledger, rule: Rule, why: str) -> None:
+def remove_rule(host: Host, ledger: Ledger, rule: Rule, why: str, who: str) -> None:
     """Take a rule away, then out of the ledger; the others are seen to afterwards, should they have shared something.
+
+    Args:
+        why, who: for the journal and for what the ledger remembers; ``who`` removes it, whoever made it.
 
     Raises:
         Failure: NFV-MIRROR-009 it does not go; then it stays in the ledger.
@@ -229,14 +235,18 @@ def remove_rule(host: Host, ledger: Ledger, rule: Rule, why: str) -> None:
     try:
         backend(rule.backend).remove(host, rule)
     except (Failure, OSError) as error:
-        journal(host, f"{rule.rule_id}: cannot be removed: {error}", WARNING, **_fields(rule, "remove"))
+        journal(host, f"{rule.rule_id}: cannot be removed: {error}", WARNING, **_fields(rule, "remove", who))
         if isinstance(error, Failure):
             raise
         raise Failure(
             "NFV-MIRROR-009", f"rule {rule.rule_id} does not go", str(error), "see `dmesg` on the host, then run again"
         ) from error
-    ledger.remove(f"{KIND}:{rule.rule_id}")
-    journal(host, f"{rule.rule_id}: removed ({why}): {rule.words()}", **_fields(rule, "remove"))
+    ledger.end(
+        f"{KIND}:{rule.rule_id}", what=rule.words(), made_by=rule.who, made_at=rule.since, until=rule.until,
+        ended_by=who, why=why,
+    )  # fmt: skip
+    line = f"{rule.rule_id}: removed by {who or 'somebody'} ({why}): {rule.words()}"
+    journal(host, line, **_fields(rule, "remove", who))
     for other in rules_of(ledger):
         if other.pf == rule.pf and other.backend == rule.backend and backend(other.backend).lacking(host, other):
             backend(other.backend).add(host, other)
@@ -267,7 +277,7 @@ def remove_rules(
     for rule in chosen if not check else ():
         outcome.begun = True
         try:
-            remove_rule(host, ledger, rule, f"asked for by {who}" if who else "asked for")
+            remove_rule(host, ledger, rule, "asked for", who)
         except Failure as failure:
             failures.append(failure)
     if failures:
@@ -302,6 +312,9 @@ def _shown(offer: Offer) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(offer).items()}
 
 
-def _fields(rule: Rule, action: str) -> dict[str, str]:
-    """Fields of a journal line: `journalctl NFVCAP_MIRROR=m1`."""
-    return {"NFVCAP_MIRROR": rule.rule_id, "NFVCAP_ACTION": action, "NFVCAP_WHO": rule.who, "NFVCAP_UNTIL": rule.until}
+def _fields(rule: Rule, action: str, who: str) -> dict[str, str]:
+    """Fields of a journal line: `journalctl NFVCAP_MIRROR=m1`. Who does something need not be who made the rule."""
+    return {
+        "NFVCAP_MIRROR": rule.rule_id, "NFVCAP_ACTION": action, "NFVCAP_WHO": who, "NFVCAP_MADE_BY": rule.who,
+        "NFVCAP_UNTIL": rule.until,
+    }  # fmt: skip

@@ -31,11 +31,12 @@ from .nfvcap_pfrestore import restore_pf
 from .nfvcap_unit import restart_user_of, restore_unit, systemctl
 
 
-def restore_state(host: Host, may_remove_packages: bool, outcome: Outcome, check: bool) -> None:
+def restore_state(host: Host, may_remove_packages: bool, outcome: Outcome, check: bool, who: str = "") -> None:
     """Undo what the ledger says, then remove it.
 
     Args:
         may_remove_packages: packages that came by us go, too; otherwise they are only listed (``left_packages``).
+        who: who asks for it, for the host's journal.
 
     Raises:
         Failure: NFV-ATTACH-017 VFs are attached to guests; what restoring an entry raises; the
@@ -59,7 +60,7 @@ def restore_state(host: Host, may_remove_packages: bool, outcome: Outcome, check
     for entry_id, entry in entries:
         if entry["kind"] == "package":
             continue
-        note = _restore(host, ledger, entry_id, entry)
+        note = _restore(host, ledger, entry_id, entry, who)
         outcome.notes += [note] if note else []
         if entry_id == KERNEL_ARGS:
             outcome.extra["reboot_required"] = restore_kernel_args(host, ledger)
@@ -85,7 +86,7 @@ def _refuse_attached(ledger: Ledger) -> None:
         )
 
 
-def _restore(host: Host, ledger: Ledger, entry_id: str, entry: dict[str, Any]) -> str | None:
+def _restore(host: Host, ledger: Ledger, entry_id: str, entry: dict[str, Any], who: str) -> str | None:
     """One entry; returns what could not be restored without being a failure."""
     kind, before, name = entry["kind"], entry["before"], entry_id.split(":", 1)[-1]
     if kind == GUEST:
@@ -93,7 +94,7 @@ def _restore(host: Host, ledger: Ledger, entry_id: str, entry: dict[str, Any]) -
     elif kind == GUEST_NIC:
         restore_nic(host, ledger, entry_id)
     elif kind == "mirror":
-        remove_rule(host, ledger, rule_from(entry["rule"]), "the host is deprovisioned")
+        remove_rule(host, ledger, rule_from(entry["rule"]), "the host is deprovisioned", who)
     elif kind == "file":
         try:
             restore_file(host, name, before)

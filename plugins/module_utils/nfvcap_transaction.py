@@ -28,6 +28,7 @@ class Work:
         notes: for people: what could not be made exact, what was found on the way.
         found: results for the caller, such as the device's name in the guest.
         devices_before: what the guest had before the hot plug, by its own word; None: it could not be asked.
+        who: who does or undoes it, for records; at first who asked for the attachment.
         timeout_s: how long a guest may take to see, or to release, the device.
     """
 
@@ -35,6 +36,7 @@ class Work:
         self.host, self.ledger, self.name, self.hypervisor = host, ledger, name, hypervisor
         self.timeout_s = timeout_s
         self.force = False
+        self.who = str(self.entry.get("by", ""))
         self.devices_before: list[str] | None = None
         self.notes: list[str] = []
         self.found: dict[str, Any] = {}

@@ -144,7 +144,7 @@ def main() -> None:
         if params["state"] == "detached":
             detach(
                 host, params["guest"], params["vf"], outcome, check,
-                timeout_s=params["timeout_s"], force=params["force"],
+                timeout_s=params["timeout_s"], force=params["force"], by=params["by"],
             )  # fmt: skip
             return
         same = ("guest", "uuid", "pf", "index", "address", "mac", "live", "config", "by", "timeout_s")

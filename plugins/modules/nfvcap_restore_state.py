@@ -21,6 +21,7 @@ options:
     description: Also remove the packages that came by nfvcap; otherwise they are listed in RV(left_packages).
     type: bool
     default: false
+  who: {description: Who asks for it; named in the host's journal., type: str, default: ""}
   root: {description: Directory that stands for C(/)., type: path, default: /}
 author: nfvcap maintainers
 """
@@ -39,6 +40,7 @@ reboot_required: {description: The running kernel still has our arguments., type
 
 SPEC = {
     "remove_packages": {"type": "bool", "default": False},
+    "who": {"type": "str", "default": ""},
     "root": {"type": "path", "default": "/"},
 }
 
@@ -48,7 +50,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
 
     def work(host: Host, outcome: Outcome, check: bool) -> None:
-        restore_state(host, module.params["remove_packages"], outcome, check)
+        restore_state(host, module.params["remove_packages"], outcome, check, module.params["who"])
 
     conclude(module, "nfvcap_restore_state", work)
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import nfvcap_journal
+from ansible.module_utils.nfvcap_attachsettle import settle
 from ansible.module_utils.nfvcap_failure import Failure
 from ansible.module_utils.nfvcap_ledger import Ledger
 from ansible.module_utils.nfvcap_mirror import add_rule, rules_of
 from ansible.module_utils.nfvcap_mirror_rule import VF, Place, Request, Rule
 from ansible.module_utils.nfvcap_outcome import Outcome
 
+from tests.modules.fakehost import Killed
 from tests.modules.test_attach import MAC, Bench
 
 WATCHED_MAC = "02:aa:00:00:00:00"
@@ -48,6 +50,35 @@ def test_copies_come_with_the_vf_and_go_with_it(bench: Bench) -> None:
     assert any(change["id"] == "mirror:m1" for change in outcome.changes)
     assert any("m1 was removed" in note for note in bench.detach().notes)
     assert not rules(bench) and bench.state() == before
+
+
+def test_who_detaches_is_who_removes(bench: Bench) -> None:
+    bench.attach(wanted={"vlan": 0}, mirror=WISH)
+    bench.detach(by="bob@laptop")
+    (ended,) = Ledger(bench.host).ended
+    assert (ended["made_by"], ended["ended_by"]) == ("someone@somewhere", "bob@laptop")
+    assert "detached from vm1" in ended["why"]
+
+
+def test_a_detach_that_another_completes_is_in_the_name_of_who_began_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.attach(wanted={"vlan": 0}, mirror=WISH)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(bench.host, "lives", bench.host.operations + 3)
+        bench.detach(by="bob@laptop")
+    assert rules(bench)
+    outcome = Outcome()
+    settle(bench.host, outcome)
+    assert "interrupted detach" in outcome.notes[0] and "by bob@laptop" in outcome.notes[0]
+    assert [one["ended_by"] for one in Ledger(bench.host).ended] == ["bob@laptop"]
+
+
+def test_a_rule_of_a_guest_that_stopped_by_itself_was_removed_by_nobody(bench: Bench) -> None:
+    bench.attach(wanted={"vlan": 0}, config=False, mirror=WISH)
+    bench.virt.stop()
+    settle(bench.host, Outcome())
+    assert [one["ended_by"] for one in Ledger(bench.host).ended] == ["nfvcap"]
 
 
 def test_rules_that_came_later_go_as_well(bench: Bench) -> None:

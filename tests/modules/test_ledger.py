@@ -14,7 +14,7 @@ import pytest
 from ansible.module_utils.nfvcap_failure import Failure
 from ansible.module_utils.nfvcap_host import Host
 from ansible.module_utils.nfvcap_hostfile import WantedFile, original, restore_file, set_files
-from ansible.module_utils.nfvcap_ledger import PATH, Ledger
+from ansible.module_utils.nfvcap_ledger import ENDED_KEPT, PATH, Ledger
 from ansible.module_utils.nfvcap_lock import HostLock
 from ansible.module_utils.nfvcap_outcome import Outcome
 
@@ -48,6 +48,26 @@ def test_entries_keep_the_order_of_recording(host: FakeHost) -> None:
     for number in (3, 1, 2):
         ledger.record(f"file:/{number}", "file", None)
     assert Ledger(host).ids() == ["file:/3", "file:/1", "file:/2"]
+
+
+def test_what_has_ended_is_remembered_and_not_for_ever(host: FakeHost) -> None:
+    ledger = Ledger(host)
+    for number in range(ENDED_KEPT + 3):
+        ledger.record(f"mirror:m{number}", "mirror", None)
+        ledger.end(f"mirror:m{number}", ended_by="bob")
+    ledger.end("mirror:m0", ended_by="bob")  # it is not there any more
+    again = Ledger(host)
+    assert not len(again) and len(again.ended) == ENDED_KEPT
+    assert again.ended[0]["id"] == "mirror:m3" and again.ended[-1]["ended_by"] == "bob" and again.ended[-1]["ended_at"]
+    again.delete()
+    assert not Ledger(host).ended and not host.exists("/var/lib/nfvcap")
+
+
+def test_a_ledger_without_anything_ended_has_no_word_of_it(host: FakeHost) -> None:
+    ledger = Ledger(host)
+    ledger.record("file:/x", "file", None)
+    ledger.remove("file:/x")
+    assert set(json.loads(host.read(PATH) or "")) == {"schema", "entries"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "nfvcap/ledger/1"}'])

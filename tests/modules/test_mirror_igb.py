@@ -70,8 +70,23 @@ def test_ledger_and_journal_say_who_what_and_until_when(igb: MirrorHost) -> None
     entry = Ledger(igb.host).entry("mirror:m1")
     assert entry and entry["rule"]["who"] == "alice" and entry["rule"]["until"] > entry["recorded_at"]
     assert "MESSAGE=m1: alice adds: in of vm1 (vf0) to vm3 (vf2) on 0000:81:00.0 by igbmac, until 20" in igb.lines[0]
+    assert "NFVCAP_WHO=alice" in igb.lines[0]
     remove(igb)
-    assert "removed (asked for by bob)" in igb.lines[-1] and "NFVCAP_MIRROR=m1" in igb.lines[-1]
+    assert "removed by bob (asked for)" in igb.lines[-1]
+    assert {"NFVCAP_MIRROR=m1", "NFVCAP_WHO=bob", "NFVCAP_MADE_BY=alice"} <= set(igb.lines[-1].splitlines())
+    ledger = Ledger(igb.host)
+    assert not len(ledger)
+    (ended,) = ledger.ended
+    assert (ended["id"], ended["made_by"], ended["ended_by"]) == ("mirror:m1", "alice", "bob")
+    assert ended["what"].startswith("in of vm1 (vf0) to vm3 (vf2)") and ended["why"] == "asked for"
+    assert ended["made_at"] <= ended["ended_at"]
+    assert ended["until"] == entry["rule"]["until"]
+
+
+def test_a_rule_that_somebody_else_prolongs_says_so(igb: MirrorHost) -> None:
+    igb.add(2, 0, for_s=60)
+    add_rule(igb.host, igb.request(2, 0), Outcome(), False, who="carol")
+    assert "NFVCAP_ACTION=renew\nNFVCAP_WHO=carol\nNFVCAP_MADE_BY=alice" in igb.lines[-1]
 
 
 def test_without_a_journal_nothing_is_copied(igb: MirrorHost, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +202,8 @@ def test_a_card_that_keeps_nothing_is_told_of(igb: MirrorHost, monkeypatch: pyte
 
 def test_deprovision_takes_rules_away_first(igb: MirrorHost) -> None:
     igb.add(2, 0)
-    restore_state(igb.host, False, Outcome(), False)
+    restore_state(igb.host, False, Outcome(), False, "dora")
+    assert any("removed by dora (the host is deprovisioned)" in line for line in igb.lines)
     assert igb.macs() == list(MACS) and not igb.rules()
 
 

@@ -15,6 +15,7 @@ import pytest
 from ansible.module_utils import nfvcap_journal, nfvcap_keeper
 from ansible.module_utils.nfvcap_host import Host
 from ansible.module_utils.nfvcap_keeper import Keeper, keeper_state
+from ansible.module_utils.nfvcap_ledger import Ledger
 from ansible.module_utils.nfvcap_lock import HostLock
 from ansible.module_utils.nfvcap_mirror import standing
 from ansible.module_utils.nfvcap_netevents import Event, NetEvents
@@ -102,7 +103,9 @@ def test_a_rule_ends_when_its_time_is_over(host: MirrorHost, monkeypatch: pytest
     monkeypatch.setattr(nfvcap_keeper, "_stamp", lambda: "2999-01-01T00:00:00Z")
     keeper.look(1.0, [])
     assert [rule.rule_id for rule in host.rules()] == ["m2"] and host.macs()[2] == MACS[2]
-    assert any("removed (its time is over)" in line for line in host.lines)
+    assert any("removed by nfvcap-mirror (its time is over)" in line for line in host.lines)
+    (ended,) = Ledger(host.host).ended
+    assert (ended["made_by"], ended["ended_by"]) == ("alice", "nfvcap-mirror")
 
 
 def test_the_keeper_stays_out_while_somebody_else_changes_the_host(host: MirrorHost) -> None:

@@ -51,6 +51,6 @@ def test_what_is_left_in_the_ledger_is_a_failure(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(deprovision, "run_playbooks", lambda *_args, **_options: outcome)
     target = Target.__new__(Target)
     object.__setattr__(target, "hosts", ("a", "b", "c"))
-    done = deprovision.restore(target, False, lambda _event: None)
+    done = deprovision.restore(target, False, lambda _event: None, "bob@control")
     assert done.wanting == ("a",) and done.left_packages == {"a": ("ovmf",)}
     assert set(done.failures) == {"b"} and "file:/etc/x" in done.failures["b"].why
