@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An attach or detach that is killed between any two operations: the next nfvcap undoes it or completes it.
 
-First all moments, one after the other, in this process; then real processes that SIGKILL ends at each step.
+First all moments, one after the other, in this process; then real processes that SIGKILL ends at each step. All of it
+with and without copies of another guest's frames, whose rule comes last and goes first.
 """
 
 from __future__ import annotations
@@ -9,21 +10,41 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils import nfvcap_journal, nfvcap_mirror
 from ansible.module_utils.nfvcap_attachsettle import settle
 from ansible.module_utils.nfvcap_failure import Failure
 from ansible.module_utils.nfvcap_ledger import Ledger
 from ansible.module_utils.nfvcap_lock import HostLock
+from ansible.module_utils.nfvcap_mirror_rule import Backend, Rule
 from ansible.module_utils.nfvcap_outcome import Outcome
 from ansible.module_utils.nfvcap_transaction import STEPS
 
-from tests.modules.fakehost import Killed
-from tests.modules.test_attach import Bench
+from tests.modules.fakehost import FakeHost, Killed
+from tests.modules.test_attach import MAC, WANTED, Bench
+from tests.modules.test_attach_mirror import WATCHED_MAC, WISH
 
-NAMES = ("vf", "config", "live", "sight")
+NAMES = ("vf", "config", "live", "sight", "mirror")
+
+
+class MirrorBench(Bench):
+    """Whoever gets the VF also gets copies of what the other one receives."""
+
+    def __init__(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(tree, monkeypatch)
+        self.card._set(["vf", "0", "mac", WATCHED_MAC, "vlan", str(WANTED["vlan"])])
+        monkeypatch.setattr(nfvcap_journal, "_send", lambda *_: True)
+
+    def attach(self, check: bool = False, **other: Any) -> Outcome:
+        return super().attach(check, **{"mirror": WISH, **other})
+
+
+BENCHES = pytest.mark.parametrize("kind", [Bench, MirrorBench], ids=["alone", "with copies"])
 
 
 def kill(bench: Bench, work: Any, lives: int | None) -> int:
@@ -47,8 +68,9 @@ def settled(bench: Bench) -> Outcome:
     return outcome
 
 
-def test_attach_killed_anywhere_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(tmp_path, monkeypatch)
+@BENCHES
+def test_attach_killed_anywhere_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Bench]) -> None:
+    bench = kind(tmp_path, monkeypatch)
     before = bench.state()
     bench.attach()  # makes the ledger's folder, once
     bench.detach()
@@ -62,8 +84,11 @@ def test_attach_killed_anywhere_is_undone(tmp_path: Path, monkeypatch: pytest.Mo
         assert not outcome.notes or "was undone" in outcome.notes[0]
 
 
-def test_detach_killed_anywhere_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(tmp_path, monkeypatch)
+@BENCHES
+def test_detach_killed_anywhere_is_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Bench]
+) -> None:
+    bench = kind(tmp_path, monkeypatch)
     before = bench.state()
     bench.attach()
     attached = bench.state()
@@ -80,9 +105,14 @@ def test_detach_killed_anywhere_is_completed(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.soak
-def test_settling_killed_anywhere_is_settled_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(tmp_path, monkeypatch)
+@BENCHES
+def test_settling_killed_anywhere_is_settled_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Bench]
+) -> None:
+    bench = kind(tmp_path, monkeypatch)
     before = bench.state()
+    bench.attach()  # makes the ledger's folder, once
+    bench.detach()
     total = kill(bench, bench.attach, None)
     bench.detach()
     for lives in range(3, total, 4):
@@ -140,10 +170,11 @@ def in_a_process(bench: Bench, work: Any, step: str, method: str, after: bool) -
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", NAMES)
+@BENCHES
 def test_sigkill_at_each_step_of_attach(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Bench], step: str, after: bool
 ) -> None:
-    bench = Bench(tmp_path / "host", monkeypatch)
+    bench = kind(tmp_path / "host", monkeypatch)
     disk, before = OnDisk(bench, tmp_path / "vfs.json"), bench.state()
     in_a_process(bench, bench.attach, step, "do", after)
     disk.load()
@@ -158,16 +189,68 @@ def test_sigkill_at_each_step_of_attach(
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", NAMES)
+@BENCHES
 def test_sigkill_at_each_step_of_detach(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Bench], step: str, after: bool
 ) -> None:
-    bench = Bench(tmp_path / "host", monkeypatch)
+    bench = kind(tmp_path / "host", monkeypatch)
     disk, before = OnDisk(bench, tmp_path / "vfs.json"), bench.state()
     bench.attach()
     in_a_process(bench, bench.detach, step, "undo", after)
     disk.load()
     outcome = settled(bench)
     assert bench.state() == before and "was completed" in outcome.notes[0]
+
+
+def _refuses(host: FakeHost, rule: Rule, add: Callable[..., None]) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
+def _sets_and_fails(host: FakeHost, rule: Rule, add: Callable[..., None]) -> None:
+    add(host, rule)
+    raise Failure("NFV-MIRROR-011", "the card took the half of it", "it has no more", "another backend")
+
+
+def _sets_and_meets_an_error(host: FakeHost, rule: Rule, add: Callable[..., None]) -> None:
+    add(host, rule)
+    raise OSError(5, "Input/output error")
+
+
+def _sets_nothing(host: FakeHost, rule: Rule, add: Callable[..., None]) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (_refuses, "NFV-ATTACH-022"),
+        (_sets_and_fails, "NFV-MIRROR-011"),
+        (_sets_and_meets_an_error, "NFV-ATTACH-022"),
+        (_sets_nothing, "NFV-MIRROR-011"),
+    ],
+)
+def test_a_rule_that_does_not_come_to_stand_undoes_the_whole_attachment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None], code: str
+) -> None:
+    bench = MirrorBench(tmp_path, monkeypatch)
+    before, seen = bench.state(), []
+
+    def broken(one: Backend) -> Backend:
+        def add(host: FakeHost, rule: Rule) -> None:
+            seen.append(bench.card.vfs[1]["address"])
+            fault(host, rule, one.add)
+
+        return replace(one, add=add)
+
+    with monkeypatch.context() as patched, pytest.raises(Failure) as caught:
+        patched.setattr(nfvcap_mirror, "BACKENDS", tuple(map(broken, nfvcap_mirror.BACKENDS)))
+        bench.attach()
+    assert seen == [MAC], "the VF was the guest's by then"
+    assert caught.value.code == code and "step 'mirror' and everything before it was undone" in caught.value.why
+    assert bench.state() == before and not len(Ledger(bench.host))
+    bench.attach()
+    bench.detach()
+    assert bench.state() == before
 
 
 def test_the_next_command_is_told_and_does_its_own_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
