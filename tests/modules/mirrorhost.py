@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from ansible.module_utils import nfvcap_journal
 from ansible.module_utils.nfvcap_host import Host
 from ansible.module_utils.nfvcap_ledger import Ledger
-from ansible.module_utils.nfvcap_mirror import add_rule, rules_of
+from ansible.module_utils.nfvcap_mirror import add_rule, backend, rules_of
 from ansible.module_utils.nfvcap_mirror_rule import VF, Place, Request, Rule
 from ansible.module_utils.nfvcap_outcome import Outcome
 
@@ -35,10 +36,9 @@ class MirrorHost:
         self.host = FakeHost(tree)
         self.card = FakeCard(self.host, "0000:81:00.0")
         self.pf = self.card.address
-        self.host.write(f"{PCI}/{self.pf}/sriov_numvfs", "4")
+        self.driver = driver
+        self.make_vfs()
         self.card.up = True
-        for index, mac in enumerate(MACS):
-            self.card.vfs[index]["address"] = mac
         self.host.link(f"{PCI}/{self.pf}/driver", f"../../../bus/pci/drivers/{driver}")
         self.host.plant(f"{PCI}/{self.pf}/device", f"0x{device}\n")
         self.host.plant(f"{PCI}/{self.pf}/resource0", bytes(BAR_BYTES))
@@ -49,6 +49,28 @@ class MirrorHost:
     def _take(self, host: Host, path: str, text: str) -> bool:
         self.lines.append(text)
         return True
+
+    def make_vfs(self) -> None:
+        """As the host's boot unit does, or its administrator."""
+        self.host.write(f"{PCI}/{self.pf}/sriov_numvfs", "4")
+        for index, mac in enumerate(MACS):
+            self.card.vfs[index]["address"] = mac
+
+    def unload_driver(self) -> None:
+        """`modprobe -r`: VFs and the PF's interface go with it, and the card forgets its receive addresses."""
+        self.host.write(f"{PCI}/{self.pf}/sriov_numvfs", "0")
+        self._ip, self.host.answers["ip"] = self.host.answers["ip"], lambda words: "[]"
+        self.host.unlink(f"{PCI}/{self.pf}/driver")
+        shutil.rmtree(self.host.real(f"{PCI}/{self.pf}/net"))
+        self.host.unlink(f"/sys/class/net/{self.card.name}")
+        self.host.plant(f"{PCI}/{self.pf}/resource0", bytes(BAR_BYTES))
+
+    def load_driver(self) -> None:
+        """`modprobe`: the PF is back, without VFs."""
+        self.host.answers["ip"] = self._ip
+        self.host.link(f"{PCI}/{self.pf}/driver", f"../../../bus/pci/drivers/{self.driver}")
+        self.host.plant(f"{PCI}/{self.pf}/net/{self.card.name}/ifindex", "7\n")
+        self.host.link(f"/sys/class/net/{self.card.name}", f"../../devices/pci0000:80/{self.pf}/net/{self.card.name}")
 
     def lockdown(self, mode: str) -> None:
         words = " ".join(f"[{word}]" if word == mode else word for word in ("none", "integrity", "confidentiality"))
@@ -89,6 +111,10 @@ class MirrorHost:
 
     def rules(self) -> list[Rule]:
         return rules_of(Ledger(self.host))
+
+    def lacking(self, rule_id: str) -> list[str]:
+        (rule,) = (one for one in self.rules() if one.rule_id == rule_id)
+        return backend(rule.backend).lacking(self.host, rule)
 
     def macs(self) -> list[str]:
         return [self.card.vfs[index]["address"] for index in sorted(self.card.vfs)]

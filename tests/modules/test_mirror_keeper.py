@@ -94,6 +94,32 @@ def test_a_rule_that_cannot_be_set_now_is_said_once_and_tried_again(host: Mirror
     assert host.macs()[2] == MACS[0] and keeper_state(host.host)["rules"]["m1"]["waiting"] == ""
 
 
+@pytest.mark.parametrize("mechanism", ["igbmac", "poolselect"])
+def test_a_driver_reload_is_waited_out_until_the_vfs_are_made_again(host: MirrorHost, mechanism: str) -> None:
+    host.add(2, 0, may_registers=True, backend=mechanism)
+    keeper = Keeper(host.host)
+    keeper.look(0.0, [])
+    lines = len(host.lines)
+    host.unload_driver()
+    keeper.look(10.0, [Event("interface 3 is gone", True)])
+    keeper.look(20.0, [])
+    host.load_driver()
+    keeper.look(30.0, [Event("add enp129s0", True)])
+    keeper.look(40.0, [])
+    # The driver is back, without VFs: making them is not the keeper's business.
+    assert host.card.numvfs_writes() == ["4", "0"] and "waits: vm3 (vf2) does not exist" in host.lines[lines]
+    assert repairs(host) == 0 and "does not exist" in keeper_state(host.host)["rules"]["m1"]["waiting"]
+    host.make_vfs()
+    host.igb_addresses()
+    keeper.look(50.0, [Event("add 0000:81:10.4", True)])
+    assert host.rules()[0].backend == mechanism and not host.lacking("m1")
+    assert repairs(host) == 1 and keeper_state(host.host)["rules"]["m1"]["waiting"] == ""
+    assert "set again" in host.lines[-1] and "after: add 0000:81:10.4" in host.lines[-1]
+    assert len(host.lines) == lines + 2, "waiting is said once, mending once"
+    keeper.look(60.0, [])
+    assert repairs(host) == 1
+
+
 def test_a_rule_ends_when_its_time_is_over(host: MirrorHost, monkeypatch: pytest.MonkeyPatch) -> None:
     host.add(2, 0, for_s=3600)
     host.add(3, 0)
