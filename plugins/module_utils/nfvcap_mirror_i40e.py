@@ -43,7 +43,7 @@ def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
         leaves_out=(f"the other direction: {'what it sends' if direction == IN else 'what is delivered to it'}",
                     "frames that the card's filters drop before they reach the VF"),
         isolation="not known for this driver: nothing was found that says queue drop is on for VFs; "
-                  "`nfvcap mirror test` with a stopped monitor shows it",
+                  "`nfvcap mirror isolation` with a stopped monitor shows it",
     )  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def _offer(host: Host, request: Request, others: list[Rule], port: Port) -> Offe
         effects=(f"{request.monitor} becomes trusted: its guest may change its own address as well",
                  *(["vf-true-promisc-support is switched on for the whole card"] if flag is False else []),
                  *(["the PF itself is set promiscuous"] if port.driver == "ixgbe" else [])),
-        isolation="not known for this driver: `nfvcap mirror test` with a stopped monitor shows it",
+        isolation="not known for this driver: `nfvcap mirror isolation` with a stopped monitor shows it",
         detail={
             "trust": bool(attributes.get(request.monitor.index, {}).get("trust")),
             "flag": flag,

@@ -134,7 +134,7 @@ def _offer(host: Host, request: Request, others: list[Rule], port: Port, switch:
     return Offer(
         NAME, direction, copies=tuple(copies), leaves_out=tuple(leaves_out), effects=tuple(effects),
         isolation="the eswitch makes the copies; whether a full monitor queue can hold back the port is not known for "
-                  f"{port.driver}: `nfvcap mirror test` with a stopped monitor shows it",
+                  f"{port.driver}: `nfvcap mirror isolation` with a stopped monitor shows it",
         detail=detail,
     )  # fmt: skip
 
