@@ -12,7 +12,7 @@ import re
 from .nfvcap_failure import Failure
 from .nfvcap_host import Host
 from .nfvcap_mirror_port import Port
-from .nfvcap_mirror_rule import BOTH, IN, OUT, VF, Backend, Offer, Place, Refusal, Request, Rule, kinds_of
+from .nfvcap_mirror_rule import BOTH, IN, OUT, VF, Backend, Offer, Place, Refusal, Request, Rule, between_vfs, kinds_of
 
 NAME = "i40e"
 POLL_S = 1.0
@@ -24,6 +24,9 @@ def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
     port = Port(host, request.pf) if request.pf else None
     if port is None or port.driver != "i40e":
         return Refusal(NAME, f"the PF's driver is {port.driver or 'none' if port else 'not involved'}, not i40e")
+    elsewhere = between_vfs(NAME, request)
+    if elsewhere:
+        return elsewhere
     if kinds_of(request) != {VF}:
         return Refusal(NAME, "it copies from VFs; a rule for the whole port copies to the PF only", "name the VFs")
     if request.direction == BOTH:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from .nfvcap_failure import Failure
 from .nfvcap_host import Host
 from .nfvcap_mirror_port import NO_ADDRESS, Port
-from .nfvcap_mirror_rule import IN, VF, Backend, Offer, Refusal, Request, Rule, kinds_of
+from .nfvcap_mirror_rule import IN, VF, Backend, Offer, Refusal, Request, Rule, between_vfs, kinds_of
 from .nfvcap_vfattr import VfWanted, set_attributes
 
 NAME = "igbmac"
@@ -24,6 +24,9 @@ def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
     port = Port(host, request.pf) if request.pf else None
     if port is None or port.driver != "igb":
         return Refusal(NAME, f"the PF's driver is {port.driver or 'none' if port else 'not involved'}, not igb")
+    elsewhere = between_vfs(NAME, request)
+    if elsewhere:
+        return elsewhere
     if kinds_of(request) != {VF} or len(request.sources) != 1:
         return Refusal(
             NAME, "a VF has one administrative address, so it can take that of one other VF only",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .nfvcap_failure import Failure
 from .nfvcap_host import Host
 from .nfvcap_mirror_port import Port
-from .nfvcap_mirror_rule import GUEST_NIC, IN, INTERFACE, Backend, Offer, Refusal, Request, Rule, kinds_of
+from .nfvcap_mirror_rule import IN, Backend, Offer, Refusal, Request, Rule, between_vfs
 from .nfvcap_vfattr import VfWanted, set_attributes
 
 NAME = "promisc"
@@ -40,8 +40,9 @@ _NEVER = {
 
 def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
     """What this backend would copy, or why it does not."""
-    if not request.pf or kinds_of(request) & {INTERFACE, GUEST_NIC}:
-        return Refusal(NAME, "it is a way to see frames of a PF's VFs only")
+    elsewhere = between_vfs(NAME, request)
+    if elsewhere:
+        return elsewhere
     port = Port(host, request.pf)
     refusal = _card_refusal(port)
     if refusal:

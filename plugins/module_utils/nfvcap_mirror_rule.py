@@ -171,7 +171,7 @@ def rule_from(document: dict[str, Any]) -> Rule:
 
 def between_vfs(name: str, request: Request) -> Optional[Refusal]:
     """The refusal of a backend that copies within one card; None when that is what is asked for."""
-    if not request.pf or kinds_of(request) & {INTERFACE, GUEST_NIC}:
+    if not request.pf or {request.monitor.kind, *kinds_of(request)} & {INTERFACE, GUEST_NIC}:
         return Refusal(name, "it copies between VFs of one PF only")
     return None
 

@@ -45,7 +45,7 @@ def _source_refusal(host: Host, links: Links, source: Place, device: str) -> Ref
     if not device or device not in links.by_name:
         return Refusal(NAME, f"{source} has no interface on the host now", "start the guest, or name the interface")
     if links.kind(device) in ("bridge", "openvswitch"):
-        ports = ", ".join(host.listdir(f"{_NET}/{device}/brif")) or "none"
+        ports = ", ".join(host.listdir(f"{_NET}/{device}/brif")) or f"`ovs-vsctl list-ports {device}`"
         why = f"{device} is a bridge, whose own interface sees only frames of the host itself"
         return Refusal(NAME, why, f"name its ports: {ports}")
     return None
@@ -69,6 +69,7 @@ def _offer(host: Host, request: Request, others: list[Rule], devices: list[str])
         isolation="a full queue of the monitor loses copies and nothing else",
         detail={
             "filters": [{"way": way, "pref": prefs[number]} for number, way in enumerate(ways)],
+            "devices": devices,
             "clsact": hooks_to_make(host, devices, [rule.detail for rule in others]),
         },
     )  # fmt: skip

@@ -118,6 +118,7 @@ def _offer(host: Host, request: Request, others: list[Rule], port: Port, switch:
     detail = {
         "filters": [{**part, "pref": prefs[number]} for number, part in enumerate(parts)],
         "forward": mlx5,
+        "devices": devices,
         "clsact": hooks_to_make(host, devices, [rule.detail for rule in others]),
     }
     watched = ", ".join(str(each) for each in request.sources)

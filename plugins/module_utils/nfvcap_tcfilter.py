@@ -164,7 +164,10 @@ def by_filters(
         now = filters(host, rule)
         for one in now:
             drop(host, one)
-        for device in sorted({one.device for one in now} & {*rule.detail["clsact"]}):
+        # A tap that came after the rule, at another start of its guest, got its hooks by us.
+        devices = {one.device for one in now}
+        later = devices - {*rule.detail.get("devices", devices)}
+        for device in sorted(later | devices & {*rule.detail["clsact"]}):
             drop_hooks(host, device)
 
     return Backend(name, POLL_S, probe, add, lost, remove)
