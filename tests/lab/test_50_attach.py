@@ -175,7 +175,6 @@ def test_killed_on_the_host_and_undone_by_the_next_command(vm1: Vm, nfvcap: Cont
     assert vm1.state() == before
 
 
-@pytest.mark.soak  # test_65_isolation does it with a copy
 def test_attachment_outlives_a_reboot_of_the_host(vm1: Vm, nfvcap: Controller, host: Host) -> None:
     attached = nfvcap.json("attach-vf", GUEST, "--vf", VF, "--vlan", "100", "--trust", "--timeout", "120")
     before = vm1.state()
