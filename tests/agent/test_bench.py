@@ -47,7 +47,10 @@ def test_absent_peers_are_named(agent: Agent, memory_dir: Path) -> None:
     assert missing["dpdkcap-devnull-64"] == "dpdkcap is not in PATH"
     assert missing["dd"] == "no --disk directory was given"
     assert missing["memory-growth"] == "left out with --soak 0"
-    assert missing["devnull-64"] is None and report["figures"] == []
+    assert missing["devnull-64"] is None
+    judged = {figure["ours"]: (figure["measured"], figure["must_met"]) for figure in report["figures"]}
+    assert judged == dict.fromkeys(("devnull-64", "memory-growth", "memory-growth-disk"), (False, False))
+    assert "musts: 0 met, 0 not met, 3 not measured" in done.stderr
     assert "dpdkcap is not in PATH; not in this run: about 75" in done.stderr
 
 

@@ -40,6 +40,7 @@ NULL_PORT = ("--port", "vdev:net_null0,size=64")
         ((*NULL_PORT, "--count-only", "--duration", "0"), "above 0"),
         ((*NULL_PORT, "--count-only", "--pipe", "/tmp/p"), "--pipe needs --write"),
         ((*NULL_PORT, "--count-only", "--lcores", "0-"), "CPU numbers"),
+        ((*NULL_PORT, "--count-only", "--lcores", "0,1023"), "cannot have CPU 1023"),
         ((*NULL_PORT, "--write", "/dev/null", "--engine", "mmap"), "not a regular file"),
         ((*NULL_PORT, "stray", "--count-only"), "stray"),
     ],

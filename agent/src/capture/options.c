@@ -7,7 +7,9 @@
 #include "capture_file.h"
 #include "options_help.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -193,12 +195,33 @@ static enum stamp_source stamp_source(const char *name)
     return all[choice("timestamps", name, (const char *const[]){"tsc", "nic", "auto", "file"}, 4)];
 }
 
+/* A thread that cannot have its CPU would run anywhere. Only trying tells: the CPUs that this process has at first may
+ * be fewer, as those of isolcpus= are not among them, and a cpuset may leave out some that are online. */
+static void need_cpus(const char *list, const bool *cpus)
+{
+    cpu_set_t before, one;
+    if (sched_getaffinity(0, sizeof(before), &before) != 0)
+        return;
+    for (unsigned i = 0; i < MAX_CPUS; i++) {
+        if (!cpus[i])
+            continue;
+        CPU_ZERO(&one);
+        CPU_SET(i, &one);
+        int error = sched_setaffinity(0, sizeof(one), &one) != 0 ? errno : 0;
+        sched_setaffinity(0, sizeof(before), &before);
+        if (error != 0)
+            die(EXIT_USAGE, text("--lcores %s: this process cannot have CPU %u", list, i), errno_text(error),
+                "give CPUs that are online (lscpu) and in its cpuset, or leave --lcores out");
+    }
+}
+
 static void parse_port_option(int c, struct capture_options *o)
 {
     switch (c) {
     case OPT_LCORES:
         if (!parse_cpu_list(optarg, o->cpus, MAX_CPUS))
             bad("lcores", optarg, "give CPU numbers like 2,3 or 4-7");
+        need_cpus(optarg, o->cpus);
         o->cpus_given = true;
         break;
     case OPT_ISA:
