@@ -23,7 +23,8 @@ def parse(words: list[str]) -> None:
         command, context = found, click.Context(found, info_name=name, parent=context)
     command.make_context(context.info_name, list(words), parent=context.parent)
     if "--while" in words:
-        parse(shlex.split(words[words.index("--while") + 1])[1:])
+        for inner in words[words.index("--while") + 1].split("&&"):
+            parse(shlex.split(inner)[1:])
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -36,7 +37,13 @@ def test_each_command_is_a_real_one(top: Path, page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["provision host1 --maybe", "guest creat vm1", "mirror isolation vm1 --while 'nfvcap attach-vm vm1'"]
+    "line",
+    [
+        "provision host1 --maybe",
+        "guest creat vm1",
+        "mirror isolation vm1 --while 'nfvcap attach-vm vm1'",
+        "mirror isolation vm1 --while 'nfvcap attach-vf vm1 && nfvcap guest destoy vm1'",
+    ],
 )
 def test_what_is_none_is_found_out(line: str) -> None:
     with pytest.raises(click.UsageError):
