@@ -131,7 +131,7 @@ def test_dry_run_says_what_is_copied_and_changes_nothing(mirroring: Controller, 
     ("words", "code"),
     [
         ((vf(MONITOR), vf(MONITOR)), "NFV-MIRROR-002"),
-        ((vf(MONITOR), f"{PORTS[0].address}:vf0"), "NFV-MIRROR-021"),
+        ((vf(MONITOR), f"{PORTS[0].address}:vf0"), "NFV-ATTACH-003"),  # the other port has none
         ((vf(MONITOR), "vm9"), "NFV-MIRROR-020"),
         ((vf(MONITOR), vf(WATCHED), "--direction", "both"), "NFV-MIRROR-001"),
         ((vf(MONITOR), vf(WATCHED), "--for", "soon"), "NFV-MIRROR-025"),
