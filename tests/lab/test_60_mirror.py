@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from nfvcap.lab import Lab
 from nfvcap.lab.topology import PORTS
-from tests.lab.conftest import HOST, LAB_NAME, Controller, write_inventory
+from tests.lab.conftest import HOST, LAB_NAME, Controller
 from tests.lab.host import Host
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
@@ -73,11 +72,10 @@ class Spaces:
 
 
 @pytest.fixture(scope="module")
-def mirroring(top: Path, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Controller:
-    """The lab's inventory with VFs of the second port for the kernel."""
+def mirroring(top: Path, inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Controller:
+    """The inventory as the tests before left it, with VFs of the second port for the kernel."""
     path = tmp_path_factory.mktemp("mirror") / "lab.yml"
-    write_inventory(top, lab, path, all_pfs=False)
-    document = yaml.safe_load(path.read_text())
+    document = yaml.safe_load(inventory.read_text())
     wanted = document["all"]["hosts"][HOST]["nfvcap"]
     (port,) = (one for one in wanted["pfs"] if one["pf"] == PF)
     port["driver"] = "kernel"
