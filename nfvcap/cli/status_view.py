@@ -47,31 +47,37 @@ def tree(host: str, facts: Facts, plan: HostPlan | None, seen: Sequence[Mapping[
     for guest in facts.guests:
         text = f"guest {guest.name}  {guest.state}, {guest.vcpus} vCPUs, {format_size(guest.memory_bytes)}"
         home = nodes.get(guest.memory_nodes[0], root) if guest.memory_nodes else root
-        home.below.append(Branch(text, below=_inside(next((one for one in seen if one["name"] == guest.name), None))))
+        inside = next((one for one in seen if one["name"] == guest.name), None)
+        home.below.append(Branch(text, below=_inside(facts, inside)))
     # What has no place further down belongs to the host, and nothing is lost.
     root.drift = [change for changes in drift.values() for change in changes]
     return root
 
 
-def _inside(guest: Mapping[str, Any] | None) -> list[Branch]:
-    """The guest's VFs: address on the host → address in the guest → interface there, with the guest's own counts."""
+def _inside(facts: Facts, guest: Mapping[str, Any] | None) -> list[Branch]:
+    """The guest's VFs: VF on the host → address in the guest → interface there, its copies, the guest's own counts."""
     if guest is None:
         return []
     unknown = "its agent is silent" if guest["agent"] is False else "no interface" if guest["agent"] else "no agent"
-    return [
-        Branch(
-            f"{vf['address']} → {vf['guest_address'] or '?'} → {vf['interface'] or paint(unknown, 'WARN')}"
-            f"{_packets(vf.get('packets'))}"
-        )
-        for vf in guest["vfs"]
-    ]
+    spots = {vf.address: (nic, vf.index) for nic in facts.nics if nic.sriov for vf in nic.sriov.vfs}
+    found = []
+    for seen in guest["vfs"]:
+        nic, index = spots.get(seen["address"], (None, -1))
+        words = [
+            f"vf{index} {seen['address']}" if nic else seen["address"],
+            seen["guest_address"] or "?",
+            seen["interface"] or paint(unknown, "WARN"),
+        ]
+        copies = mirrored(facts, nic.address, index) if nic else []
+        found.append(Branch("  ".join([" → ".join(words), *copies, *_packets(seen.get("packets"))])))
+    return found
 
 
-def _packets(counts: Mapping[str, int] | None) -> str:
+def _packets(counts: Mapping[str, int] | None) -> list[str]:
     if counts is None:
-        return ""
+        return []
     dropped = f", dropped {counts['dropped']}" if counts["dropped"] else ""
-    return f"  received {counts['received']}, sent {counts['sent']}{dropped} packets"
+    return [f"received {counts['received']}, sent {counts['sent']}{dropped} packets"]
 
 
 def lines(branch: Branch) -> list[str]:

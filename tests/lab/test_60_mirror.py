@@ -168,6 +168,17 @@ def test_provisioning_leaves_the_lent_address_to_the_rule(mirroring: Controller,
     mirroring("plan", HOST, "--check")
 
 
+def test_a_second_monitor_of_the_same_vf_comes_and_goes_without_the_first(
+    mirroring: Controller, spaces: Spaces
+) -> None:
+    mirroring("mirror", "add", vf(BYSTANDER), vf(WATCHED))
+    assert len(rules(mirroring)["rules"]) == 2
+    for monitor in (MONITOR, BYSTANDER):
+        assert tried(mirroring, vf(monitor))["lost_copies"] == 0
+    mirroring("mirror", "remove", vf(BYSTANDER))
+    assert tried(mirroring)["lost_copies"] == 0
+
+
 def test_removed_means_no_copies_and_the_former_address(mirroring: Controller, spaces: Spaces, host: Host) -> None:
     mirroring("mirror", "remove", vf(MONITOR))
     assert rules(mirroring)["rules"] == []

@@ -71,6 +71,10 @@ def verify(nfvcap: Controller, *words: str, expect: tuple[int, ...]) -> tuple[Ho
     return found, m
 
 
+def test_its_second_processor_is_kept_for_the_capture_program(vm3: Guest) -> None:
+    assert vm3.run("cat /sys/devices/system/cpu/isolated /sys/devices/system/cpu/nohz_full").split() == ["1", "1"]
+
+
 def test_a_rate_that_the_emulation_holds_is_captured_whole(vm3: Guest, nfvcap: Controller, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     host, m = verify(nfvcap, "--rate", f"{HELD_PPS}pps", "--html", str(page), expect=(0,))

@@ -55,7 +55,7 @@ def test_a_vf_is_followed_into_its_guest() -> None:
     }]  # fmt: skip
     text = [click.unstyle(line) for line in lines(tree("host1", host(), None, seen))]
     at = next(number for number, line in enumerate(text) if "guest vm1" in line and "vCPUs" in line)
-    assert text[at + 1].strip(" │└├─") == "0000:81:10.0 → 0000:02:00.0 → eth0"
+    assert text[at + 1].strip(" │└├─") == "vf0 0000:81:10.0 → 0000:02:00.0 → eth0"
     seen[0]["vfs"][0]["packets"] = {"received": 12, "sent": 5, "dropped": 0}  # type: ignore[index]
     assert "→ eth0  received 12, sent 5 packets" in "\n".join(lines(tree("host1", host(), None, seen)))
     seen[0]["vfs"][0]["packets"]["dropped"] = 3  # type: ignore[index]
@@ -133,3 +133,10 @@ def test_mirror_rules_stand_at_both_of_their_ends() -> None:
     swapped = {**rule, "monitor": {**place, "index": 1}, "sources": [place]}
     facts = host().model_copy(update={"ledger": {"entries": {"mirror:m1": {"kind": "mirror", "rule": swapped}}}})
     assert next(line for line in shown(facts) if "vf0" in line).endswith("⇒ copied to vm3")
+    seen = [{
+        "name": "vm1", "agent": True,
+        "vfs": [{"address": "0000:81:10.0", "guest_address": "0000:02:00.0", "interface": "eth0", "mac": None,
+                 "packets": {"received": 12, "sent": 5, "dropped": 0}}],
+    }]  # fmt: skip
+    inside = next(line for line in lines(tree("host1", facts, None, seen)) if "→ eth0" in line)
+    assert inside.endswith("eth0  ⇒ copied to vm3  received 12, sent 5 packets")
