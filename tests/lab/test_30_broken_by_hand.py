@@ -1,278 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """The judge judged: break one thing of a provisioned host by hand, and exactly the right check goes red.
 
-Takes over and leaves: provisioned. What cannot be broken without a reboot or without losing the connection (the
-running command line, isolated CPUs, an IOMMU) is overlaid by a bind mount: the reader then reads something else.
-The same for recorded snapshots, with every check: tests/unit/verify/test_break_one_thing.py.
+Takes over and leaves: provisioned, with all PFs. What is broken and how: breaks.py. The same for recorded snapshots:
+tests/unit/verify/test_break_one_thing.py.
 """
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nfvcap import catalogue
 from nfvcap.inventory import load
+from nfvcap.lab import Lab
 from nfvcap.model.result import Check, Verdict
+from nfvcap.verify.session import WORDS
 from nfvcap.verify.state import verify_hosts
-from tests.lab.conftest import HOST, Controller, ProvisionedLab
+from tests.lab.breaks import PLAN, SPARE, Provisioned, never_broken
+from tests.lab.conftest import HOST, Controller, ProvisionedLab, write_inventory
 from tests.lab.host import Host
 
 pytestmark = pytest.mark.lab
 
 RED = {Verdict.FAIL, Verdict.WARN, Verdict.ERROR, Verdict.INCONCLUSIVE}
-RECORD = "/etc/nfvcap/host.json"
-PLAN = "/var/lib/nfvcap/plan.json"
-LEDGER = "/var/lib/nfvcap/ledger.json"
-SPARE = "/run/nfvcap-broken"
-SRIOV, PAGES = "nfvcap-sriov.service", "nfvcap-hugepages.service"
-RESTORE = "/usr/local/lib/nfvcap/nfvcap-restore"
-CPU = "/sys/devices/system/cpu"
 
 
-@dataclass(frozen=True)
-class Break:
-    """A shell line that breaks something, one that mends it, and the red checks: (number, subject)."""
-
-    name: str
-    do: str
-    undo: str
-    red: frozenset[tuple[str, str]]
-
-
-def broken(name: str, do: str, undo: str, number: str, *subjects: str) -> Break:
-    return Break(name, do, undo, frozenset((number, subject) for subject in subjects or ("",)))
-
-
-def gone(name: str, path: str, number: str, *subjects: str) -> Break:
-    """A file is taken away."""
-    spare = f"{SPARE}/gone"
-    return broken(name, f"mv {path} {spare}", f"mv {spare} {path}", number, *subjects)
-
-
-def overlaid(name: str, path: str, make: str, number: str, *subjects: str) -> Break:
-    """Another file takes the place of one: ``make`` is a shell filter that turns the one into the other."""
-    other = f"{SPARE}/other"
-    return broken(name, f"{make} < {path} > {other}; mount --bind {other} {path}", f"umount {path}", number, *subjects)
-
-
-def edited(name: str, path: str, python: str, number: str, *subjects: str) -> Break:
-    """A JSON file is changed: ``python`` is a statement about ``d``, the document."""
-    program = f"import json; d = json.load(open('{path}')); {python}; json.dump(d, open('{path}', 'w'))"
-    return broken(
-        name, f"cp -p {path} {SPARE}/copy; python3 -c {shlex.quote(program)}", f"cp -p {SPARE}/copy {path}", number,
-        *subjects,
-    )  # fmt: skip
-
-
-def covered(name: str, directory: str, number: str, *subjects: str) -> Break:
-    """A directory looks empty."""
-    return broken(name, f"mount -t tmpfs none {directory}", f"umount {directory}", number, *subjects)
-
-
-class Provisioned:
-    """What the breaks need to know about the host."""
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.desired = host.desired()
-        self.pf = next(pf for pf in self.desired["pfs"] if any(vf["driver"] == "vfio-pci" for vf in pf["vfs"]))
-        self.address = self.pf["address"]
-        self.device = f"/sys/bus/pci/devices/{self.address}"
-        self.net = host.run(f"ls {self.device}/net").strip()
-        self.vf = f"{self.address} vf0"
-        self.vf_device = f"/sys/bus/pci/devices/{host.run(f'basename $(readlink {self.device}/virtfn0)').strip()}"
-        self.pool = next(pool for pool in self.desired["hugepages"] if pool["when"] == "runtime")
-        plan = json.loads(host.read(PLAN))
-        self.protected = next(iter(plan["nfvcap_plan"].values()))["protected"][0]
-
-    def records(self) -> Iterator[Break]:
-        yield gone("the plan", PLAN, "003")
-        yield gone("the ledger", LEDGER, "005")
-        fake = f"mount --bind {SPARE}/program {RESTORE}; systemctl restart {PAGES}"
-        mend = f"umount {RESTORE}; systemctl restart {PAGES}"
-        fails = f"echo 'raise SystemExit(1)' > {SPARE}/program; {fake} || true"
-        yield broken("a unit fails", fails, mend, "006", PAGES)
-        yield broken("a unit complains", f"echo 'print(\"<3>VF 2: no driver\")' > {SPARE}/program; {fake}", mend, "008")
-        yield broken(
-            "a unit is disabled", f"systemctl -q disable {SRIOV}", f"systemctl -q enable {SRIOV}", "007", SRIOV
-        )
-        yield gone("the program of the units", RESTORE, "007", PAGES, SRIOV)
-        yield gone("the boot record", RECORD, "009")
-        unit = f"/etc/systemd/system/{SRIOV}"
-        yield overlaid("a unit file is edited", unit, "sed s/Before=/After=/", "100", unit)
-
-    def kernel(self) -> Iterator[Break]:
-        last = self.desired["kernel_args"][-1]
-        token = last["key"] if last["value"] is None else f"{last['key']}={last['value']}"
-        without = f"sed 's/ {token}//'"
-        yield overlaid("an argument is not in force", "/proc/cmdline", without, "010", token)
-        yield overlaid("an argument is not in the menu", "/boot/grub/grub.cfg", without, "011", token)
-        yield overlaid("an argument is only in the menu", "/etc/default/grub.d/90-nfvcap.cfg", without, "012", token)
-        boot = [pool for pool in self.desired["hugepages"] if pool["when"] == "boot" and pool["size_bytes"] == 1 << 30]
-        if boot:
-            more = f"sed 's/ hugepagesz=1G/ hugepagesz=1G hugepages={boot[0]['node']}:9&/'"
-            yield overlaid(
-                "an argument before ours wins", "/boot/grub/grub.cfg", more, "032", f"node{boot[0]['node']} 1 GiB"
-            )
-
-    def iommu(self) -> Iterator[Break]:
-        yield covered("no IOMMU", "/sys/class/iommu", "020")
-        group = self.host.run(f"readlink -f {self.vf_device}/iommu_group").strip() + "/devices"
-        stranger = (
-            "/sys/bus/pci/devices/"
-            + self.host.run("basename $(ls -d /sys/bus/pci/drivers/ahci/0000:* | head -1)").strip()
-        )
-        share = f"ln -s $(readlink -f {self.vf_device}) $(readlink -f {stranger}) {group}/"
-        yield broken("a group is shared", f"mount -t tmpfs none {group}; {share}", f"umount {group}", "021", self.vf)
-        yield gone("a module is not loaded at boot", "/etc/modules-load.d/nfvcap.conf", "023", "vfio-pci")
-        for options in self.desired["vfio"]["options"]:
-            for key in options["options"]:
-                path, subject = f"/sys/module/vfio_pci/parameters/{key}", f"{options['module']} {key}"
-                yield broken(
-                    "an option is off",
-                    f"cat {path} > {SPARE}/o; echo N > {path}",
-                    f"cat {SPARE}/o > {path}",
-                    "024",
-                    subject,
-                )
-                yield gone("an option is not set at boot", "/etc/modprobe.d/nfvcap.conf", "025", subject)
-
-    def memory(self) -> Iterator[Break]:
-        path, count = self.host.hugepage_file(self.pool), self.pool["count"]
-        subject = f"node{self.pool['node']} {self.pool['size_bytes'] >> 20} MiB"
-        yield broken("pages are given back", f"echo {count - 4} > {path}", f"echo {count} > {path}", "030", subject)
-        yield edited("fewer pages at boot", RECORD, "d['hugepages'][0]['count'] -= 1", "031", subject)
-
-    def cpus(self) -> Iterator[Break]:
-        if self.desired["cpus"]["isolated"]:
-            yield overlaid("a CPU is not isolated", f"{CPU}/isolated", "sed s/.*/1/", "040")
-            yield overlaid("the tick is on", f"{CPU}/nohz_full", "sed s/.*/1/", "041")
-            path = "/proc/irq/default_smp_affinity"
-            yield broken(
-                "interrupts everywhere", f"cat {path} > {SPARE}/o; echo 3ff > {path}", f"cat {SPARE}/o > {path}", "042"
-            )
-        if self.desired["irqbalance"]["manage"]:
-            drop_in, restart = "/etc/systemd/system/irqbalance.service.d/nfvcap.conf", "systemctl restart irqbalance"
-            reload = "systemctl daemon-reload"
-            blind = f"mv {drop_in} {SPARE}/i; {reload}; {restart}; mv {SPARE}/i {drop_in}; {reload}"
-            yield broken("irqbalance was not restarted", blind, restart, "043")
-            yield gone("irqbalance is not told at its start", drop_in, "044")
-        yield overlaid("a CPU is offline", f"{CPU}/online", "sed s/.*/0-8/", "045")
-
-    def pfs(self) -> Iterator[Break]:
-        device = self.host.run(f"readlink -f {self.device}").strip()
-        yield covered("a PF is gone", device, "050", self.address)
-        yield edited("fewer VFs at boot", RECORD, f"{self._record}['num_vfs'] -= 1", "053", self.address)
-        yield broken("a PF is down", f"ip link set {self.net} down", f"ip link set {self.net} up", "054", self.address)
-        node = f"{self.vf_device}/numa_node"
-        yield overlaid("a VF is on another node", f"$(readlink -f {node})", "sed s/.*/7/", "055", self.address)
-        planned = {pf["address"] for pf in self.desired["pfs"]}
-        for other in set(self.host.sriov_pfs()) - planned:
-            path = f"/sys/bus/pci/devices/{other}/sriov_numvfs"
-            yield broken("foreign VFs", f"echo 1 > {path}", f"echo 0 > {path}", "056", other)
-
-    @property
-    def _record(self) -> str:
-        return f"next(p for p in d['pfs'] if p['address'] == '{self.address}')"
-
-    def vfs(self) -> Iterator[Break]:
-        vf = self.pf["vfs"][0]
-        set_vf = f"ip link set {self.net} vf 0"
-        mac = (
-            vf["mac"]
-            or self.host.run(
-                f"ip -j link show {self.net} | python3 -c "
-                '\'import json, sys; print(json.load(sys.stdin)[0]["vfinfo_list"][0]["address"])\''
-            ).strip()
-        )
-        if vf["mac"]:
-            yield broken("a MAC address", f"{set_vf} mac 02:00:00:00:00:99", f"{set_vf} mac {mac}", "060", self.vf)
-        back = f"{set_vf} vlan {vf['vlan']} qos {vf['qos']}"
-        yield broken("a VLAN", f"{set_vf} vlan 7 qos {vf['qos']}", back, "061", self.vf)
-        yield broken(
-            "trust", f"{set_vf} trust {_not(vf['trust'])}", f"{set_vf} trust {_not(not vf['trust'])}", "063", self.vf
-        )
-        checked = f"{set_vf} spoofchk"
-        yield broken(
-            "the spoof check",
-            f"{checked} {_not(vf['spoofchk'])}",
-            f"{checked} {_not(not vf['spoofchk'])}",
-            "064",
-            self.vf,
-        )
-        rate = vf["max_tx_rate_mbps"]
-        yield broken("the rate limit", f"{set_vf} max_tx_rate 300", f"{set_vf} max_tx_rate {rate}", "066", self.vf)
-        yield edited("another VLAN at boot", RECORD, f"{self._record}['vfs'][0]['vlan'] = 7", "068", self.vf)
-
-    def drivers(self) -> Iterator[Break]:
-        name = self.vf_device.rsplit("/", 1)[-1]
-        probe = f"echo {name} > /sys/bus/pci/drivers_probe"
-        yield broken("a VF is unbound", f"echo {name} > {self.vf_device}/driver/unbind", probe, "070", self.vf)
-        override = f"{self.vf_device}/driver_override"
-        yield broken("an override is cleared", f"echo > {override}", f"echo vfio-pci > {override}", "071", self.vf)
-        yield edited("another driver at boot", RECORD, f"{self._record}['vfs'][0]['driver'] = ''", "072", self.vf)
-        stray = f"/etc/driverctl.d/pci-{name}"
-        yield broken(
-            "driverctl says otherwise",
-            f"mkdir -p /etc/driverctl.d; echo igbvf > {stray}",
-            f"rm {stray}",
-            "072",
-            self.vf,
-        )
-
-    def kvm(self) -> Iterator[Break]:
-        yield gone("KVM", "/dev/kvm", "080")
-        package = self.desired["kvm"]["packages"][0]
-        # Paragraph by paragraph: only this package's state changes.
-        change = 'sub(/install ok installed/, "deinstall ok config-files")'
-        removed = f"awk -v RS= -v ORS='\\n\\n' '/^Package: {package}\\n/ {{ {change} }} 1'"
-        yield overlaid("a package", "/var/lib/dpkg/status", removed, "081", package)
-        service = self.desired["kvm"]["services"][0]
-        parts = "libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket"
-        if service.startswith("libvirtd"):
-            yield broken(
-                "a service is stopped",
-                f"systemctl stop libvirtd.service {parts}",
-                f"systemctl start {parts}",
-                "082",
-                service,
-            )
-        yield broken(
-            "a service is disabled", f"systemctl -q disable {service}", f"systemctl -q enable {service}", "083", service
-        )
-
-    def safety(self) -> Iterator[Break]:
-        entry = f"d['entries']['driver:{self.protected}'] = dict(kind='driver', before='')"
-        yield edited("a protected NIC was changed", LEDGER, entry, "090", self.protected)
-        route = f"ip route %s default dev {self.net} metric 4000"
-        yield broken("the way in goes over a PF", route % "add", route % "del", "092")
-
-    def last(self) -> Iterator[Break]:
-        """What the boot-time restore has to mend: it takes the longest, and proves the unit on the way."""
-        restore = f"systemctl restart {SRIOV}"
-        yield broken("no VFs", f"echo 0 > {self.device}/sriov_numvfs", restore, "052", self.address)
-        driver = self.host.run(f"readlink -f {self.device}/driver").strip()
-        yield broken(
-            "a PF is unbound", f"echo {self.address} > {driver}/unbind",
-            f"echo {self.address} > {driver}/bind; {restore}", "051", self.address,
-        )  # fmt: skip
-
-    def breaks(self) -> list[Break]:
-        parts: tuple[Callable[[], Iterator[Break]], ...] = (
-            self.records, self.kernel, self.iommu, self.memory, self.cpus, self.pfs, self.vfs, self.drivers, self.kvm,
-            self.safety, self.last,
-        )  # fmt: skip
-        return [one for part in parts for one in part()]
-
-
-def _not(value: bool) -> str:
-    return "off" if value else "on"
+@pytest.fixture(scope="module")
+def provisioned_lab(lab: Lab, nfvcap: Controller) -> ProvisionedLab:
+    """With all PFs, whether the tests that add the second one have run before or not."""
+    write_inventory(nfvcap.top, lab, nfvcap.inventory, all_pfs=True)
+    nfvcap("provision", HOST, "--yes", "--reboot", "auto")
+    return ProvisionedLab(lab, nfvcap)
 
 
 @pytest.mark.timeout(1800)  # every break is a verification of its own
@@ -281,9 +43,10 @@ def test_exactly_the_right_check_goes_red(provisioned_lab: ProvisionedLab, host:
     plan = _plan_file(host)
     assert _red(verify({})) == set(), "the host is not as planned to begin with"
     host.run(f"mkdir -p {SPARE}")
-    wrong: list[str] = []
     mend = "true"
     breaks = Provisioned(host).breaks()
+    known = {entry.id.removeprefix("NFV-STATE-") for entry in catalogue.read(WORDS)}
+    wrong = [f"NFV-STATE-{number} is never broken" for number in sorted(never_broken(breaks, known))]
     try:
         for one in breaks:
             # One connection for both: mending the last and breaking the next.
@@ -292,26 +55,47 @@ def test_exactly_the_right_check_goes_red(provisioned_lab: ProvisionedLab, host:
             if not done.ok:
                 wrong.append(f"{one.name}: cannot be broken like this: {done.stderr}")
                 continue
-            red = _red(verify(plan if one.red == {("003", "")} else {}))
+            red = _red(verify(plan if one.given else {}))
             if red != one.red:
                 wrong.append(f"{one.name}: wanted {sorted(one.red)}, red {sorted(red)}")
     finally:
         host.run(f"{mend}; rm -rf {SPARE}")
     assert not wrong, "\n".join(wrong)
     assert _red(verify({})) == set(), "the last thing was not mended"
-    assert len(breaks) > 35
 
 
 def test_the_command_line_tells_it_too(provisioned_lab: ProvisionedLab, host: Host, nfvcap: Controller) -> None:
     pf = Provisioned(host)
+    nfvcap("status", HOST)
     host.run(f"ip link set {pf.net} vf 0 trust on")
     junit = "/tmp/nfvcap-state.xml"
     said = nfvcap("verify", HOST, "--state-only", "--junit", junit, expect=4)
+    drawn = nfvcap("status", HOST, expect=3).splitlines()
     host.run(f"ip link set {pf.net} vf 0 trust off")
+    marked = [number for number, line in enumerate(drawn) if "✗" in line]
+    port = next(number for number, line in enumerate(drawn) if pf.address in line)
+    assert [drawn[number].strip("│ ") for number in marked] == ["✗ trust on → off"]
+    # Below the first VF of its port.
+    assert marked == [port + 2] and "vf0" in drawn[port + 1]
     assert "NFV-STATE-063" in said and f"ip link set {pf.net} vf 0 trust off" in said
     assert said.strip().splitlines()[-1].startswith(f"{HOST} is not as planned: 1 FAIL")
     assert 'failures="1"' in Path(junit).read_text()
     nfvcap("verify", HOST, "--state-only")
+
+
+def test_doctor_finds_a_provisioned_host_fit_and_says_what_it_found(
+    provisioned_lab: ProvisionedLab, host: Host, nfvcap: Controller
+) -> None:
+    found = {
+        (check["id"], check["subject"].partition(" ")[0]): check
+        for part in nfvcap.json("doctor", HOST)["hosts"]
+        for check in part["checks"]
+        if part["host"] == HOST
+    }
+    assert {check["verdict"] for check in found.values()} <= {"PASS", "WARN", "SKIP"}
+    assert found["NFV-DOC-105", ""]["found"].startswith("on, ")
+    for pf in host.desired()["pfs"]:
+        assert found["NFV-DOC-117", pf["address"]]["found"] == f"0 of {pf['num_vfs']} VFs share a group"
 
 
 def _verifier(provisioned: ProvisionedLab) -> Callable[[Any], tuple[Check, ...]]:

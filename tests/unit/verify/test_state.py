@@ -34,6 +34,7 @@ def test_hosts_come_back_in_order_each_with_its_own_outcome(monkeypatch: pytest.
         ("locked", 2),
         ("new", 4),
     ]
+    assert [result.hosts[at].checks[0].id for at in (0, 2)] == ["NFV-STATE-001", "NFV-STATE-002"]
     assert result.hosts[0].checks[0].found == "No route to host"
     assert result.hosts[3].checks[0].found == "never provisioned"
     assert result.hosts[1].environment["nics"][0]["driver"] == "igb"
