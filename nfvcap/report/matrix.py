@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nfvcap.model.measurement import Measurement
+from nfvcap.model.measurement import Measurement, Trial
 from nfvcap.report.measured import load_of
 from nfvcap.report.numbers import integer, mpps, percent
+from nfvcap.report.offered import offered, offered_by, under_run
 from nfvcap.report.study import ROWS, Published, row_of
 from nfvcap.verify.packets.cells import KEYS, TRAFFICS, subject
 
@@ -21,7 +22,7 @@ class Cell:
 
     ours: str = ""
     detail: str = ""
-    heat: int = -1  # 0 (nothing captured) to 10 (everything); -1: not measured
+    heat: int = -1  # 0 (nothing captured) to 10 (everything); -1: nothing is known about a saturated link
     published: str = ""
     note: str = ""
     skipped: str = ""  # why it was not measured
@@ -78,25 +79,34 @@ def _column(m: Measurement) -> int | None:
 
 
 def _ours(m: Measurement, cell: Cell) -> Cell:
-    """Captured share at the line rate where that was tried, else the share of the line rate that is captured whole."""
+    """Captured share at the line rate where that was offered, else how much of the line rate is captured whole."""
     line = m.calibration.line_pps if m.calibration else 0
     load = load_of(m)
-    at_line = [trial for trial in load if line and trial.intended_pps >= line - 1]
+    at_line = [trial for trial in load if line and offered(trial) >= line - 1 and not trial.source_limited]
     if at_line:
         sent, lost = sum(trial.sent for trial in at_line), sum(trial.lost for trial in at_line)
         share = (sent - lost) * 10 // sent if sent else -1
         words, detail = percent(sent - lost, sent, 1), f"{integer(lost)} of {integer(sent)} lost at line rate"
     elif m.goals and m.goals[0].lower_pps is not None:
-        share = min(10, m.goals[0].lower_pps * 10 // line) if line else -1
-        words = f"≥ {percent(m.goals[0].lower_pps, line, 1)}"
-        detail = f"{mpps(m.goals[0].lower_pps)} without loss"
+        lower = m.goals[0].lower_pps
+        share = min(10, lower * 10 // line) if line else -1
+        words = f"≥ {percent(lower, line, 1)}"
+        detail = f"{mpps(lower)} without loss"
         if m.goals[0].upper_pps is None:
-            detail += "; the source is no faster"
+            share, detail = -1, detail + "; the source is no faster"
     elif load and not m.goals:
-        sent, lost = sum(trial.sent for trial in load), sum(trial.lost for trial in load)
-        share = (sent - lost) * 10 // sent if sent else -1
-        words = percent(sent - lost, sent, 1)
-        detail = f"{integer(lost)} of {integer(sent)} lost at {mpps(load[0].intended_pps)}"
+        words, detail, share = _below_line(load, line)
     else:
         return cell
     return Cell(words, detail, share, cell.published, cell.note)
+
+
+def _below_line(load: Sequence[Trial], line: int) -> tuple[str, str, int]:
+    """What is to be said of trials at less than the line rate: (words, detail, heat)."""
+    sent, lost = sum(trial.sent for trial in load), sum(trial.lost for trial in load)
+    rate = offered_by(load)
+    words = f"{percent(sent - lost, sent, 1)} of {mpps(rate)}"
+    detail = "; ".join(filter(None, [f"{integer(lost)} of {integer(sent)} lost", under_run(load)]))
+    # Without a loss nobody knows what more of it would do.
+    share = min(10, rate * (sent - lost) * 10 // (sent * line)) if lost and sent and line else -1
+    return words, detail, share

@@ -6,6 +6,7 @@ from __future__ import annotations
 from nfvcap.model.measurement import Goal, Measurement, Trial
 from nfvcap.model.verdict import Verdict
 from nfvcap.report.numbers import integer, mpps, percent
+from nfvcap.report.offered import offered_by, under_run
 
 LOAD = ("search", "line rate", "fixed rate", "soak", "burst")
 
@@ -36,10 +37,11 @@ def _answer(m: Measurement) -> str:
     if m.goals:
         return _searched(m, m.goals[0])
     if m.profile == "burst" and load:
-        from nfvcap.verify.packets.burst import found_by
+        from nfvcap.verify.packets.burst import found_by, whole_ones
 
         packets, repeats = found_by(m.trials)
-        return f"bursts of up to {integer(packets)} {frames_of(m)} are captured whole ({repeats} of {repeats})."
+        but = "".join(f"; {words}" for words in [under_run(whole_ones(m.trials))] if words)
+        return f"bursts of up to {integer(packets)} {frames_of(m)} are captured whole ({repeats} of {repeats}){but}."
     if load:
         return _fixed(m, load)
     if m.calibration is not None:
@@ -61,11 +63,13 @@ def _searched(m: Measurement, goal: Goal) -> str:
 
 def _fixed(m: Measurement, load: list[Trial]) -> str:
     sent, lost = sum(trial.sent for trial in load), sum(trial.lost for trial in load)
-    rate = mpps(load[0].intended_pps)
     unsure = all(trial.verdict is Verdict.INCONCLUSIVE for trial in load)
     if unsure:
-        return f"nothing can be said about {rate}: {load[0].reason}."
+        return f"nothing can be said about {mpps(load[0].intended_pps)}: {load[0].reason}."
+    rate, but = mpps(offered_by(load)), "".join(f"; {words}" for words in [under_run(load)] if words)
     if lost == 0:
-        return f"no packet of {integer(sent)} was lost at {rate} of {frames_of(m)}."
+        return f"no packet of {integer(sent)} was lost at {rate} of {frames_of(m)}{but}."
     captured = percent(sent - lost, sent)
-    return f"{integer(lost)} of {integer(sent)} packets were lost at {rate} of {frames_of(m)}: {captured} captured."
+    return (
+        f"{integer(lost)} of {integer(sent)} packets were lost at {rate} of {frames_of(m)}: {captured} captured{but}."
+    )

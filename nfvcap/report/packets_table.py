@@ -11,6 +11,7 @@ from rich.text import Text
 from nfvcap.model.measurement import Measurement, Trial
 from nfvcap.report.measured import frames_of, load_of
 from nfvcap.report.numbers import integer, mpps, percent, ratio, seconds
+from nfvcap.report.offered import offered, under_run
 
 
 def blocks(m: Measurement) -> Iterator[Text | Table]:
@@ -35,8 +36,8 @@ def worst_of(load: list[Trial]) -> Trial | None:
     """The trial to look at: the slowest one that lost, else the fastest one."""
     losing = [trial for trial in load if trial.lost]
     if losing:
-        return min(losing, key=lambda trial: trial.intended_pps)
-    return max(load, key=lambda trial: trial.intended_pps, default=None)
+        return min(losing, key=offered)
+    return max(load, key=offered, default=None)
 
 
 def _goals(m: Measurement) -> Table:
@@ -46,13 +47,15 @@ def _goals(m: Measurement) -> Table:
         ("met at", "right"),
         ("not at", "right"),
         ("of line rate", "right"),
+        ("of source alone", "right"),
     ):
         table.add_column(name, justify=justify, style="dim" if name == "  loss ratio" else None)  # type: ignore[arg-type]
-    line = m.calibration.line_pps if m.calibration else 0
+    line, ceiling = (m.calibration.line_pps, m.calibration.ceiling_pps) if m.calibration else (0, 0)
     for goal in m.goals:
         lower = "–" if goal.lower_pps is None else mpps(goal.lower_pps)
         upper = "none tried" if goal.upper_pps is None else mpps(goal.upper_pps)
-        table.add_row(f"  {ratio(goal.loss_ratio)}", lower, upper, percent(goal.lower_pps or 0, line, 1))
+        shares = [percent(goal.lower_pps or 0, whole, 1) for whole in (line, ceiling)]
+        table.add_row(f"  {ratio(goal.loss_ratio)}", lower, upper, *shares)
     return table
 
 
@@ -62,7 +65,8 @@ def _waterfall(trial: Trial) -> Table:
     table.add_column(justify="right")
     table.add_column(style="dim")
     fall = trial.waterfall
-    table.add_row(f"  sent in trial {trial.number} at {mpps(trial.intended_pps)}", integer(fall.sent), "source")
+    source = under_run([trial]) or "source"
+    table.add_row(f"  sent in trial {trial.number} at {mpps(offered(trial))}", integer(fall.sent), source)
     for term in fall.terms:
         if term.packets:
             table.add_row(f"  − {term.title}", integer(term.packets), term.source)

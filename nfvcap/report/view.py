@@ -15,6 +15,7 @@ from nfvcap.model.measurement import Goal, Measurement, Trial
 from nfvcap.model.result import HostResult
 from nfvcap.report.measured import load_of
 from nfvcap.report.numbers import integer, mpps, percent, seconds
+from nfvcap.report.offered import offered, offered_by, under_run
 from nfvcap.report.packets_table import worst_of
 from nfvcap.report.svg.rates import captured_picture, loss_picture
 from nfvcap.report.svg.timeline import timeline_picture
@@ -42,6 +43,7 @@ class View:
     facts: tuple[Fact, ...]
     trial: Trial | None
     why: str
+    rate: str  # of that trial
     share: str
     captured: Markup
     loss: Markup
@@ -50,6 +52,10 @@ class View:
     def of_line(self, goal: Goal) -> str:
         calibration = self.measurement.calibration
         return percent(goal.lower_pps or 0, calibration.line_pps, 1) if calibration else "–"
+
+    def of_ceiling(self, goal: Goal) -> str:
+        calibration = self.measurement.calibration
+        return percent(goal.lower_pps or 0, calibration.ceiling_pps, 1) if calibration else "–"
 
     @staticmethod
     def captured_share(trial: Trial) -> str:
@@ -61,9 +67,10 @@ def view(m: Measurement) -> View:
     load = load_of(m)
     trial = worst_of(load) or next(iter(m.trials[::-1]), None)
     several = len({t.intended_pps for t in load}) > 1
+    rate = [mpps(offered(trial)), under_run([trial])] if trial else []
     return View(
         measurement=m, facts=tuple(_facts(m, load)), trial=trial, why=_why(trial),
-        share=percent(trial.recounted, trial.sent) if trial else "",
+        rate="; ".join(filter(None, rate)), share=percent(trial.recounted, trial.sent) if trial else "",
         captured=captured_picture(m) if several else Markup(), loss=loss_picture(m) if several else Markup(),
         timeline=timeline_picture(trial) if trial else Markup(),
     )  # fmt: skip
@@ -83,14 +90,16 @@ def _facts(m: Measurement, load: list[Trial]) -> Iterator[Fact]:
         goal = m.goals[0]
         at_least = "≥ " if goal.upper_pps is None and goal.lower_pps is not None else ""
         value = "none" if goal.lower_pps is None else at_least + mpps(goal.lower_pps)
-        yield Fact("no-drop rate", value, f"{percent(goal.lower_pps or 0, line, 1)} of the line rate")
+        shares = f"{percent(goal.lower_pps or 0, line, 1)} of the line rate"
+        if m.calibration:
+            shares += f", {percent(goal.lower_pps or 0, m.calibration.ceiling_pps, 1)} of the source alone"
+        yield Fact("no-drop rate", value, shares)
     if load:
-        fastest = max(trial.intended_pps for trial in load)
-        top = [trial for trial in load if trial.intended_pps == fastest]
+        groups = [[t for t in load if t.intended_pps == asked] for asked in {t.intended_pps for t in load}]
+        top = max(groups, key=offered_by)
         sent, lost = sum(trial.sent for trial in top), sum(trial.lost for trial in top)
-        yield Fact(
-            f"lost at {mpps(fastest)}", integer(lost), f"of {integer(sent)}: {percent(sent - lost, sent)} captured"
-        )
+        note = f"of {integer(sent)}: {percent(sent - lost, sent)} captured"
+        yield Fact(f"lost at {mpps(offered_by(top))}", integer(lost), "; ".join(filter(None, [note, under_run(top)])))
         clean = [trial for trial in load if not trial.lost]
         best = min((trial.loss_upper_95 for trial in clean), default=None)
         if best is not None:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from nfvcap.model.measurement import Measurement, Trial
 from nfvcap.report.measured import load_of
 from nfvcap.report.numbers import integer, mpps
+from nfvcap.report.offered import offered, under_run
 from nfvcap.report.svg.canvas import Canvas, Scale, short, ticks, unit_of
 
 _WIDTH, _HEIGHT = 460.0, 270.0
@@ -41,12 +42,12 @@ def _marks(canvas: Canvas, m: Measurement, x: Scale, high: float) -> None:
 
 
 def _points(m: Measurement) -> list[Trial]:
-    return sorted(load_of(m), key=lambda trial: (trial.intended_pps, trial.number))
+    return sorted(load_of(m), key=lambda trial: (offered(trial), trial.number))
 
 
 def _high(m: Measurement) -> float:
     """The picture ends behind the fastest trial, or at the line rate when that is near."""
-    fastest = max((trial.intended_pps for trial in load_of(m)), default=1)
+    fastest = max((offered(trial) for trial in load_of(m)), default=1)
     line = m.calibration.line_pps if m.calibration else 0
     return float(line if fastest <= line < fastest * 1.5 else fastest) * 1.04
 
@@ -64,9 +65,9 @@ def captured_picture(m: Measurement) -> Markup:
     canvas.line(x(0), y(0), x(high), y(high), "ideal")
     _marks(canvas, m, x, high)
     for trial in _points(m):
-        captured = trial.intended_pps * trial.recounted / trial.sent if trial.sent else 0
+        captured = offered(trial) * trial.recounted / trial.sent if trial.sent else 0
         canvas.add(
-            "circle", cx=x(trial.intended_pps), cy=y(captured), r=4.5, class_=f"dot {trial.verdict}", tip=_tip(trial)
+            "circle", cx=x(offered(trial)), cy=y(captured), r=4.5, class_=f"dot {trial.verdict}", tip=_tip(trial)
         )
     return canvas.svg()
 
@@ -87,19 +88,17 @@ def loss_picture(m: Measurement) -> Markup:
         canvas.text(_LEFT - 7, y(power) + 4, words, anchor="end")
     _marks(canvas, m, x, high)
     lossy = [trial for trial in _points(m) if trial.lost and trial.sent]
-    canvas.path([(x(t.intended_pps), y(math.log10(max(t.lost / t.sent, _FLOOR)))) for t in lossy], "trace")
+    canvas.path([(x(offered(t)), y(math.log10(max(t.lost / t.sent, _FLOOR)))) for t in lossy], "trace")
     for trial in _points(m):
         loss = trial.lost / trial.sent if trial.sent else 0.0
         at = y(math.log10(max(loss, _FLOOR))) if loss > 0 else zero
-        canvas.add("circle", cx=x(trial.intended_pps), cy=at, r=4.5, class_=f"dot {trial.verdict}", tip=_tip(trial))
+        canvas.add("circle", cx=x(offered(trial)), cy=at, r=4.5, class_=f"dot {trial.verdict}", tip=_tip(trial))
     return canvas.svg()
 
 
 def _tip(trial: Trial) -> str:
-    return (
-        f"trial {trial.number}: {mpps(trial.intended_pps)}, {integer(trial.lost)} of {integer(trial.sent)} lost, "
-        f"{trial.verdict}"
-    )
+    lost = f"{integer(trial.lost)} of {integer(trial.sent)} lost, {trial.verdict}"
+    return "; ".join(filter(None, [f"trial {trial.number}: {mpps(offered(trial))}, {lost}", under_run([trial])]))
 
 
 def _superscript(value: int) -> str:

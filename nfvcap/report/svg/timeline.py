@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from nfvcap.model.measurement import Trial
 from nfvcap.report.numbers import integer
+from nfvcap.report.offered import offered
 from nfvcap.report.svg.canvas import Canvas, Scale, short, ticks, unit_of
 
 _WIDTH, _HEIGHT = 460.0, 270.0
@@ -23,7 +24,8 @@ def timeline_picture(trial: Trial) -> Markup:
     # Behind the first sample each has the length of the distance to its predecessor.
     width_s = samples[1].end_s - samples[0].end_s if len(samples) > 1 else samples[0].end_s
     begin = samples[0].end_s - width_s
-    high = max(float(trial.intended_pps), *((s.stored + s.lost) / width_s for s in samples)) * 1.05
+    rate = offered(trial)
+    high = max(float(rate), *((s.stored + s.lost) / width_s for s in samples)) * 1.05
     x, y = Scale(0, samples[-1].end_s - begin, _LEFT, _RIGHT), Scale(0, high, _BOTTOM, _TOP)
     factor, unit = unit_of(high)
     for value in ticks(high / factor):
@@ -41,6 +43,6 @@ def timeline_picture(trial: Trial) -> Markup:
         if lost:
             height = max(2.0, y(stored) - y(stored + lost))
             canvas.add("rect", x=at, y=y(stored) - height, width=bar, height=height, class_="lost", tip=tip)
-    canvas.line(_LEFT, y(trial.intended_pps), _RIGHT, y(trial.intended_pps), "mark")
-    canvas.text(_RIGHT, y(trial.intended_pps) - 5, "offered", "note", "end")
+    canvas.line(_LEFT, y(rate), _RIGHT, y(rate), "mark")
+    canvas.text(_RIGHT, y(rate) - 5, "offered", "note", "end")
     return canvas.svg()

@@ -37,6 +37,12 @@ def longest_burst(trials: Trials, rate_pps: int, profile: Profile) -> int:
     return good
 
 
+def whole_ones(trials: tuple[Trial, ...]) -> list[Trial]:
+    """The trials that :func:`found_by` speaks of."""
+    packets, _ = found_by(trials)
+    return [trial for trial in trials if trial.phase == "burst" and packets and trial.sent == packets]
+
+
 def found_by(trials: tuple[Trial, ...]) -> tuple[int, int]:
     """(longest burst whose last repetitions were all whole, how many of them) out of the trials that were made."""
     bursts = [trial for trial in trials if trial.phase == "burst"]

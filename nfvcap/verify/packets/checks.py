@@ -13,8 +13,9 @@ from nfvcap.model.measurement import Goal, Measurement, SizeCount, Trial
 from nfvcap.model.result import Check, Verdict
 from nfvcap.report.measured import load_of
 from nfvcap.report.numbers import integer, mpps, percent, ratio
+from nfvcap.report.offered import offered_by, under_run
 from nfvcap.verify.packets.accounting import explained
-from nfvcap.verify.packets.burst import found_by
+from nfvcap.verify.packets.burst import found_by, whole_ones
 
 WORDS = Path(catalogue.__file__).with_name("pkt.yml")
 _LONGER = "--budget with more time"
@@ -98,11 +99,11 @@ def _proof(m: Measurement, trial: Trial) -> Check:
 
 def _fixed(m: Measurement, load: Sequence[Trial]) -> Check:
     lost, sent = sum(trial.lost for trial in load), sum(trial.sent for trial in load)
-    rate = load[0].intended_pps
     found = (
-        f"{integer(lost)} of {integer(sent)} packets lost in {len(load)} trials at {mpps(rate)}: "
+        f"{integer(lost)} of {integer(sent)} packets lost in {len(load)} trials at {mpps(offered_by(load))}: "
         f"{percent(sent - lost, sent)} captured"
     )
+    found = "; ".join(filter(None, [found, under_run(load)]))
     verdict = _worst(load)
     reasons = list(dict.fromkeys(trial.reason for trial in load if trial.verdict is verdict and trial.reason))
     reason = "" if verdict is Verdict.PASS else "; ".join(reasons[:3])
@@ -112,7 +113,7 @@ def _fixed(m: Measurement, load: Sequence[Trial]) -> Check:
 
 def _goal(m: Measurement, goal: Goal) -> Check:
     subject = f"{m.name} loss ratio {ratio(goal.loss_ratio)}"
-    line = m.calibration.line_pps if m.calibration else 0
+    line, ceiling = (m.calibration.line_pps, m.calibration.ceiling_pps) if m.calibration else (0, 0)
     if goal.lower_pps is None:
         return made("NFV-PKT-011", subject, goal.verdict, "no rate", "a rate that meets the goal", reason=goal.reason)
     bound = (
@@ -120,6 +121,7 @@ def _goal(m: Measurement, goal: Goal) -> Check:
     )
     above = "" if goal.upper_pps is None else f", not {mpps(goal.upper_pps)}"
     found = f"{bound}{above}; {percent(goal.lower_pps, line, 1)} of the line rate"
+    found += f", {percent(goal.lower_pps, ceiling, 1)} of the source alone"
     return made("NFV-PKT-011", subject, goal.verdict, found, "a rate that meets the goal", reason=goal.reason)
 
 
@@ -136,8 +138,9 @@ def _at_least(m: Measurement, goal: Goal) -> Check:
 def _burst(m: Measurement) -> Check:
     packets, repeats = found_by(m.trials)
     found = f"{integer(packets)} frames back to back, {repeats} times without loss"
-    verdict = Verdict.PASS if packets else Verdict.FAIL
-    return made("NFV-PKT-015", m.name, verdict, found, "a burst that is captured whole")
+    slow = under_run(whole_ones(m.trials))
+    verdict = Verdict.INCONCLUSIVE if slow else Verdict.PASS if packets else Verdict.FAIL
+    return made("NFV-PKT-015", m.name, verdict, found, "a burst that is captured whole", reason=slow)
 
 
 def _account(m: Measurement, load: Sequence[Trial]) -> Check:
