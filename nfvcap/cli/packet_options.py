@@ -150,7 +150,8 @@ _OPTIONS = [
                  help="Trials at line rate, a search for the highest rate, trials at a rate; default: the profile's."),
     click.option("--trials", type=click.IntRange(1), metavar="N",
                  help="So many trials at a fixed rate; default: the profile's."),
-    click.option("--at-least", type=Rate(), metavar="MPPS", help="Fail when the search finds less than this."),
+    click.option("--at-least", type=Rate(), metavar="MPPS",
+                 help="Fail when the search finds less than this; without it, less than the line rate is a warning."),
     click.option("--budget", type=Duration(), metavar="TIME", help="End after 90s, 10m, 1h; default: the profile's."),
     click.option("--noise", type=Duration(), metavar="TIME",
                  help="First let oslat, cyclictest and hwlatdetect, where installed, each look for so long whether the "

@@ -51,14 +51,23 @@ def _answer(m: Measurement) -> str:
 
 def _searched(m: Measurement, goal: Goal) -> str:
     line = m.calibration.line_pps if m.calibration else 0
-    if goal.lower_pps is None:
-        return f"no rate was found at which no {frames_of(m)} are lost."
+    if not goal.lower_pps:
+        return f"no rate was found at which no {frames_of(m)} are lost{_asked(m, line)}."
     share = f"{percent(goal.lower_pps, line, 1)} of the line rate"
     if goal.upper_pps is None:
         top = "the line rate" if goal.lower_pps >= line - 1 else f"{share}, as fast as the source"
-        return f"at least {mpps(goal.lower_pps)} of {frames_of(m)} are captured without loss: {top}."
-    doubt = " (inconclusive)" if goal.verdict is Verdict.INCONCLUSIVE else ""
-    return f"{mpps(goal.lower_pps)} of {frames_of(m)} are captured without loss{doubt}, {share}."
+        said = f"at least {mpps(goal.lower_pps)} of {frames_of(m)} are captured without loss: {top}"
+    else:
+        doubt = " (inconclusive)" if goal.verdict is Verdict.INCONCLUSIVE else ""
+        said = f"{mpps(goal.lower_pps)} of {frames_of(m)} are captured without loss{doubt}, {share}"
+    return f"{said}{_asked(m, line if goal.lower_pps < line - 1 else 0)}."
+
+
+def _asked(m: Measurement, line: int) -> str:
+    """What would have been enough; the line rate needs no words."""
+    if m.at_least_pps:
+        return f"; {mpps(m.at_least_pps)} were asked for"
+    return "; no rate was asked for" if line else ""
 
 
 def _fixed(m: Measurement, load: list[Trial]) -> str:

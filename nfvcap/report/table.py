@@ -71,4 +71,5 @@ def _detail(check: Check) -> Text:
 
 def _closing(words: str, hosts: list[HostResult] | tuple[HostResult, ...], strict: bool) -> Text:
     bad = any(host.blocked is not None or any(is_bad(check, strict) for check in host.checks) for host in hosts)
-    return Text(words, "bold red" if bad else "bold green")
+    warned = any(check.verdict is Verdict.WARN for host in hosts for check in host.checks)
+    return Text(words, "bold red" if bad else "bold yellow" if warned else "bold green")

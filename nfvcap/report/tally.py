@@ -8,12 +8,10 @@ from collections.abc import Iterable
 
 from nfvcap.errors import ExitCode, worst
 from nfvcap.model.result import Check, HostResult, Result, Verdict
-from nfvcap.report.measured import measured
+from nfvcap.report.headline import ORDER, counted, headline, named
 
-# From grave to harmless: the order in which verdicts are counted up.
-ORDER = (Verdict.ERROR, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.SKIP, Verdict.PASS)
+__all__ = ["BAD", "ORDER", "counted", "counts", "exit_code", "host_sentence", "is_bad", "sentence"]
 BAD = frozenset({Verdict.ERROR, Verdict.FAIL, Verdict.INCONCLUSIVE})
-_LISTED = 5
 
 # Tens of the check number → what these checks are about.
 _AREAS = (
@@ -51,12 +49,6 @@ def counts(checks: Iterable[Check]) -> Counter[Verdict]:
     return Counter(check.verdict for check in checks)
 
 
-def counted(checks: Iterable[Check]) -> str:
-    """``2 FAIL, 1 SKIP, 113 PASS``."""
-    numbers = counts(checks)
-    return ", ".join(f"{numbers[verdict]} {verdict}" for verdict in ORDER if numbers[verdict]) or "no checks"
-
-
 def host_sentence(host: HostResult, strict: bool = False) -> str:
     """What is to be said about one host."""
     if host.blocked is ExitCode.UNREACHABLE:
@@ -65,14 +57,12 @@ def host_sentence(host: HostResult, strict: bool = False) -> str:
         return f"{host.host} cannot be read."
     if not host.environment:
         return f"{host.host} cannot be judged: {host.checks[0].found}."
-    if host.measurements:
-        return " ".join(f"{host.host}: {measured(m)}" for m in host.measurements)
     bad = [check for check in host.checks if is_bad(check, strict)]
+    if host.measurements or any(check.id.startswith("NFV-PKT-") for check in bad):
+        return headline(host, bad)
     if not bad:
         return f"{host.host} is as planned: {counted(host.checks)}."
-    ids = list(dict.fromkeys(check.id for check in bad))
-    more = f" and {len(ids) - _LISTED} more" if len(ids) > _LISTED else ""
-    return f"{host.host} is not as planned: {counted(host.checks)} ({', '.join(ids[:_LISTED])}{more})."
+    return f"{host.host} is not as planned: {counted(host.checks)} ({named(bad)})."
 
 
 def sentence(result: Result, strict: bool = False) -> str:

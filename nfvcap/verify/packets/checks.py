@@ -60,8 +60,7 @@ def _checks(m: Measurement, fingerprint: str) -> Iterator[Check]:
                      "all trials of the profile", reason=m.partial, fix=_LONGER)  # fmt: skip
     if m.goals:
         yield from (_goal(m, goal) for goal in m.goals)
-        if m.at_least_pps:
-            yield _at_least(m, m.goals[0])
+        yield _at_least(m, m.goals[0])
     elif m.profile == "burst":
         yield _burst(m)
     elif load:
@@ -114,7 +113,7 @@ def _fixed(m: Measurement, load: Sequence[Trial]) -> Check:
 def _goal(m: Measurement, goal: Goal) -> Check:
     subject = f"{m.name} loss ratio {ratio(goal.loss_ratio)}"
     line, ceiling = (m.calibration.line_pps, m.calibration.ceiling_pps) if m.calibration else (0, 0)
-    if goal.lower_pps is None:
+    if not goal.lower_pps:
         return made("NFV-PKT-011", subject, goal.verdict, "no rate", "a rate that meets the goal", reason=goal.reason)
     bound = (
         f"at least {mpps(goal.lower_pps)}, as fast as the source" if goal.upper_pps is None else mpps(goal.lower_pps)
@@ -126,13 +125,35 @@ def _goal(m: Measurement, goal: Goal) -> Check:
 
 
 def _at_least(m: Measurement, goal: Goal) -> Check:
-    wanted = m.at_least_pps or 0
-    found = "no rate" if goal.lower_pps is None else mpps(goal.lower_pps)
-    verdict = Verdict.PASS if (goal.lower_pps or 0) >= wanted else Verdict.FAIL
-    if verdict is Verdict.FAIL and goal.verdict is Verdict.INCONCLUSIVE:
-        verdict = Verdict.INCONCLUSIVE
-    return made("NFV-PKT-014", m.name, verdict, f"{found} without loss", f"at least {mpps(wanted)}",
-                  reason=goal.reason if verdict is Verdict.INCONCLUSIVE else "")  # fmt: skip
+    """Is what was found enough? Without a word from the user the line rate is, and less is a warning."""
+    line = m.calibration.line_pps if m.calibration else 0
+    found = f"{mpps(goal.lower_pps)} without loss" if goal.lower_pps else "no rate without loss"
+    wanted = f"at least {mpps(m.at_least_pps)}" if m.at_least_pps else f"the line rate of {mpps(line)}"
+    verdict, reason = _enough(m, goal, line)
+    return made("NFV-PKT-014", m.name, verdict, found, wanted, reason=reason)
+
+
+def _enough(m: Measurement, goal: Goal, line: int) -> tuple[Verdict, str]:
+    return next(_not_enough(m, goal, line)) if (goal.lower_pps or 0) < _wanted(m, line) else (Verdict.PASS, "")
+
+
+def _wanted(m: Measurement, line: int) -> int:
+    return m.at_least_pps or max(1, line - 1)  # the highest rate of a search is a whole number
+
+
+def _not_enough(m: Measurement, goal: Goal, line: int) -> Iterator[tuple[Verdict, str]]:
+    """What a search that found too little is worth, and why; the first one holds."""
+    if goal.verdict is Verdict.INCONCLUSIVE:
+        yield Verdict.INCONCLUSIVE, goal.reason
+    if not goal.lower_pps:
+        yield Verdict.FAIL, goal.reason
+    if not m.at_least_pps:
+        yield Verdict.WARN, "no rate was asked for; --at-least MPPS makes this a pass or a failure"
+    elif m.at_least_pps > line > 0:
+        yield Verdict.FAIL, f"the link carries no more than {mpps(line)}"
+    if goal.upper_pps is None:
+        yield Verdict.INCONCLUSIVE, "nothing was lost, and the source is no faster"
+    yield Verdict.FAIL, ""
 
 
 def _burst(m: Measurement) -> Check:

@@ -116,7 +116,8 @@ def _goal(spec: GoalSpec, bounds: tuple[int | None, int | None] | None, trials: 
         verdict, reason = Verdict.INCONCLUSIVE, liars[0].reason
     elif ended:
         verdict, reason = Verdict.INCONCLUSIVE, ended
-    elif lower is None:
+    elif not lower:  # 0 packets a second is no rate
+        lower = None
         verdict, reason = Verdict.FAIL, "not even the lowest rate that was tried met the goal"
     elif doubtful:
         verdict, reason = Verdict.INCONCLUSIVE, f"the path may be faster: {doubtful[0].reason}"

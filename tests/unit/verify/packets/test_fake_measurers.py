@@ -127,6 +127,30 @@ def test_a_required_rate_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     assert verdicts(m)["NFV-PKT-014 fake"] is Verdict.FAIL and exit_code(m) == 4
 
 
+def test_a_search_that_nobody_gave_a_rate_is_no_pass_below_the_line_rate() -> None:
+    m = run(path(limit(5_000_000)))
+    judged = next(check for check in checks(m, "f") if check.id == "NFV-PKT-014")
+    assert judged.verdict is Verdict.WARN and "no rate was asked for" in judged.reason and exit_code(m) == 0
+    assert measured(m).endswith("of the line rate; no rate was asked for.")
+    at_line = run(path(limit(10**9)))
+    assert verdicts(at_line)["NFV-PKT-014 fake"] is Verdict.PASS
+
+
+def test_no_rate_without_loss_is_never_a_pass() -> None:
+    m = run(path(lambda rate, sent: 1))
+    assert m.goals[0].lower_pps is None
+    assert verdicts(m)["NFV-PKT-011 fake loss ratio 0"] is verdicts(m)["NFV-PKT-014 fake"] is Verdict.FAIL
+    nothing = m.model_copy(update={"goals": (m.goals[0].model_copy(update={"lower_pps": 0, "verdict": "PASS"}),)})
+    assert verdicts(nothing)["NFV-PKT-014 fake"] is Verdict.FAIL and "no rate was found" in measured(nothing)
+
+
+def test_a_required_rate_that_the_source_cannot_send_is_not_known_to_be_missed() -> None:
+    m = run(path(limit(10**9), source=FakeSource(ceiling=2_000_000)), at_least=6_000_000)
+    assert verdicts(m)["NFV-PKT-014 fake"] is Verdict.INCONCLUSIVE and exit_code(m) == 5
+    beyond = run(path(limit(10**9)), at_least=LINE + 10)
+    assert verdicts(beyond)["NFV-PKT-014 fake"] is Verdict.FAIL
+
+
 def test_a_spent_budget_keeps_what_was_measured_and_says_so() -> None:
     m = run(path(limit(1_000_000)), budget_s=0.6)  # the proof, and no trial of a second
     assert m.partial and [trial.phase for trial in m.trials][:1] == ["path proof"]
