@@ -13,7 +13,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,23 @@ class Controller:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         return lines
+
+    def kill_when(self, reached: Callable[[], bool], *words: str, timeout_s: float = 300) -> None:
+        """Start a verb and SIGKILL it as soon as the host is in a state; fails when the verb ends before that."""
+        with tempfile.TemporaryFile("w+") as said:
+            process = subprocess.Popen(
+                self.argv(*words), cwd=self.top, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+            )
+            deadline = time.monotonic() + timeout_s
+            try:
+                while not reached():
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        said.seek(0)
+                        pytest.fail(f"the moment to kill {words} was not seen:\n{said.read()}")
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     def playbook(self, name: str, plan: Path, *words: str, timeout_s: float = 900) -> dict[str, int]:
         """Run a playbook without the command line, as any Ansible controller would; returns the host's recap."""

@@ -133,11 +133,15 @@ class Host:
         size_kib = pool["size_bytes"] // 1024
         return f"/sys/devices/system/node/node{pool['node']}/hugepages/hugepages-{size_kib}kB/nr_hugepages"
 
+    def sicken(self, path: str, *illness: str) -> str:
+        """Like :meth:`sick`, until the next boot; returns the process id of what answers for the file."""
+        program = _SICK_FILE.read_text(encoding="utf-8")
+        return self.lab.ssh(["python3", "-", path, *illness], stdin=program).stdout.strip()
+
     @contextmanager
     def sick(self, path: str, *illness: str) -> Iterator[None]:
         """A file that blocks or fails half way when it is written to: see sick_file.py for ``illness``."""
-        program = _SICK_FILE.read_text(encoding="utf-8")
-        pid = self.lab.ssh(["python3", "-", path, *illness], stdin=program).stdout.strip()
+        pid = self.sicken(path, *illness)
         try:
             yield
         finally:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file of the lab server that has fallen ill: reads are answered truly, writes block or fail half way.
 
-Runs on the server, as root: ``python3 - PATH blocks`` or ``python3 - PATH fails-after NUMBER``; the latter writes
-NUMBER in place of any number but 0, and answers ENOMEM, as a card does that runs out of room half way. The file is
-covered by a FUSE mount, so a writer that blocks hangs in the kernel and cannot be killed, as with a driver that hangs.
+Runs on the server, as root: ``python3 - PATH blocks``, or ``fails-after NUMBER`` or ``blocks-after NUMBER`` for PATH;
+the latter two write NUMBER in place of any number but 0, and then answer ENOMEM, as a card does that runs out of room
+half way, or not at all. The file is covered by a FUSE mount, so a writer that blocks hangs in the kernel and cannot be
+killed, as with a driver that hangs.
 Prints its process id and stays; the file is well again when it has been killed and PATH unmounted.
 """
 
@@ -82,6 +83,8 @@ class SickFile:
             os.pwrite(self.real, data, 0)
             return struct.pack("<II", len(data), 0)
         os.pwrite(self.real, self.number.encode(), 0)
+        if self.illness == "blocks-after":
+            return NO_ANSWER
         raise OSError(errno.ENOMEM, "no room for more")
 
 

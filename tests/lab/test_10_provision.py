@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the pristine disk to a provisioned host, with the controller killed at each stage boundary on the way.
+"""From the pristine disk to a provisioned host, with the controller killed at each stage boundary on the way, and
+while GRUB's menu and VFs are being made.
 
 Takes over: the lab as ``lab up --reset`` leaves it. Leaves: provisioned.
 """
@@ -17,6 +18,8 @@ from tests.lab.conftest import FIRST_PF, HOST, Controller, write_inventory
 from tests.lab.host import Host
 
 pytestmark = pytest.mark.lab
+
+GRUB_DROP_IN, MENU = "/etc/default/grub.d/90-nfvcap.cfg", "/boot/grub/grub.cfg"
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,14 @@ def test_reboot_never_stops_before_the_reboot_and_says_so(nfvcap: Controller, ho
     assert "iommu=pt" in host.read("/boot/grub/grub.cfg")
 
 
+def test_a_controller_killed_while_grub_is_written_leaves_a_menu_that_boots(nfvcap: Controller, host: Host) -> None:
+    """An argument is pending again, so the boot loader's menu is really made; the reboot further down boots it."""
+    host.run(f"sed -i 's/ iommu=pt//' {GRUB_DROP_IN} {MENU}")
+    nfvcap.kill_when(lambda: host.exists(f"{MENU}.new"), "provision", HOST, "--yes", "--reboot", "auto")
+    # What the host was told before goes on without the controller.
+    host.run(f"for i in $(seq 300); do [ -e {MENU}.new ] || break; sleep 0.2; done; grub-script-check {MENU}")
+
+
 @pytest.mark.parametrize(
     "boundary",
     ["facts ok", "boot …", "reboot …", "runtime …", "runtime changed"],
@@ -73,9 +84,22 @@ def test_a_controller_killed_at_a_stage_boundary_leaves_a_host_that_converges(
         # The boot that the kill before did not keep from happening has already restored everything.
         pool = next(pool for pool in host.desired()["hugepages"] if pool["when"] == "runtime")
         host.write(host.hugepage_file(pool), "0")
+        # No guest holds a VF yet: they are made anew, too.
+        for pf in host.desired()["pfs"]:
+            host.write(f"/sys/bus/pci/devices/{pf['address']}/sriov_numvfs", "0")
     nfvcap.kill_at(boundary, "provision", HOST, "--yes", "--reboot", "auto")
     if boundary.startswith("reboot"):
         host.settle(boot)
+
+
+def test_a_controller_killed_while_vfs_are_being_made(nfvcap: Controller, host: Host, first_plan: Any) -> None:
+    """The write to sriov_numvfs is half done and hangs when the controller goes."""
+    pf = next(pf for pf in first_plan["desired"]["pfs"] if pf["num_vfs"] > 2)
+    device = f"/sys/bus/pci/devices/{pf['address']}"
+    host.write(f"{device}/sriov_numvfs", "0")
+    with host.sick(f"{device}/sriov_numvfs", "blocks-after", "2"):
+        nfvcap.kill_when(lambda: host.exists(f"{device}/virtfn1"), "provision", HOST, "--yes", "--reboot", "auto")
+        assert not host.exists(f"{device}/virtfn2")
 
 
 def test_provision_converges_after_all_that(nfvcap: Controller, host: Host, first_plan: Any) -> None:
