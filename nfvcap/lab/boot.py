@@ -80,10 +80,13 @@ class Start:
         # Before the start: whatever happens to this command, the next one knows what is running.
         state.save(self.paths)
         words = [*self.qemu.argv, *arguments(self.machine(self.paths))]
+        # Before QEMU: it ends a machine whose starter is killed, at whatever moment.
+        guard = watchdog.start(self.name, self.paths)
         done = run(words, timeout_s=120, check=False, env=self.qemu.env)
         if not done.ok:
+            guard.kill()
+            guard.wait()
             raise LabError(5, "QEMU does not start", done.stderr.strip(), "nfvcap doctor")
-        watchdog.start(self.name, self.paths)
         with Qmp(self.paths.qmp) as qmp:
             port = access.forwarded_port(qmp.monitor("info usernet"))
         access.write_config(self.name, self.paths, self.image, port)

@@ -214,9 +214,7 @@ class Lab:
             raise
 
     def _lock(self) -> AbstractContextManager[None]:
-        # Beside the directory, which `down --delete` removes.
-        path = labs_dir() / f".{self.name}.lock"
-        return locked(path, f"another command on lab {self.name!r}", wait_s=_LOCK_WAIT_S, say=self.say)
+        return locked(self.paths.lock, f"another command on lab {self.name!r}", wait_s=_LOCK_WAIT_S, say=self.say)
 
     def _image(self, stages: Stages) -> Image:
         """The image that the disk stands on: an existing disk keeps the one it was made from."""
@@ -247,9 +245,7 @@ class Lab:
             self.say(f"  no reaction within {_POWERDOWN_TIMEOUT_S} s; cutting its power")
 
     def _stop_now(self) -> None:
-        process.kill(self.name, self.paths)
-        for path in self.paths.sockets():
-            path.unlink(missing_ok=True)
+        process.stop(self.name, self.paths)
 
     def _drop_disk(self) -> None:
         for path in (self.paths.overlay, self.paths.variables, self.paths.state):

@@ -53,6 +53,13 @@ def kill(name: str, paths: Paths) -> None:
     _wait_ended(pid, timeout_s=60)
 
 
+def stop(name: str, paths: Paths) -> None:
+    """Like :func:`kill`, and nothing is left of what exists only while it runs."""
+    kill(name, paths)
+    for path in paths.sockets():
+        path.unlink(missing_ok=True)
+
+
 def _wait_ended(pid: int, timeout_s: float) -> bool:
     """Wait until a process has let go of its files.
 

@@ -45,6 +45,11 @@ class Paths:
     directory: Path
 
     @property
+    def lock(self) -> Path:
+        """Held by whoever changes this lab; beside the directory, which may be removed."""
+        return self.directory.with_name(f".{self.directory.name}.lock")
+
+    @property
     def overlay(self) -> Path:
         return self.directory / "disk.qcow2"
 

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab server's watchdog: resets the machine when a boot hangs, as the management controller of a real server does.
+"""The lab server's watchdog: resets a machine whose boot hangs, and ends one whose starter died.
 
 QEMU's emulation of many processors on a few loses an interrupt now and then. The kernel that waits for it stands
 still for ever: seen in about one of thirty boots. A process of its own, which lives as long as the machine, watches the
-serial console, also when `provision` reboots the server; whoever waits for the boot only sees it take longer.
+serial console, also when `provision` reboots the server, as the management controller of a real server does; whoever
+waits for the boot only sees it take longer.
+
+Until the machine is up for the first time it belongs to the command that started it. That command holds the lab's lock,
+and the kernel takes the lock from it however it ends: a lock that is free before the boot is done means that nobody
+waits for this machine, and nothing of it is left. Another command that takes the lock first takes the machine over.
 """
 
 from __future__ import annotations
@@ -14,19 +19,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from nfvcap.errors import NfvcapError
 from nfvcap.lab import console, process
+from nfvcap.lab.errors import LabError
+from nfvcap.lab.locks import locked
 from nfvcap.lab.qmp import Qmp
+from nfvcap.lab.state import State
 from nfvcap.lab.topology import Paths
 
 # The longest silence of a good boot was 23 s on an idle machine, five times that on one with a load of 15.
 SILENCE_S = 150.0
 _RESETS = 3
 _POLL_S = 0.5
+# A QEMU that was being started when its starter died writes its process id within this time or not at all.
+_BIRTH_S = 5.0
 # The last of these in the log tells where the machine is.
 _MARKS = re.compile(r"(?P<up>^\S+ login: )|BdsDxe: (?:loading|starting)|reboot: Restarting system", re.MULTILINE)
 # The kernel's own word for a timer that does not fire any more; it does not recover from that.
@@ -77,9 +88,12 @@ class Watch:
         return reason
 
 
-def start(name: str, paths: Paths) -> None:
-    """Start the watchdog of a lab whose QEMU runs; it ends with it."""
-    subprocess.Popen(
+def start(name: str, paths: Paths) -> subprocess.Popen[bytes]:
+    """Start the watchdog of a lab whose QEMU is about to be started; it ends with that.
+
+    The caller holds the lab's lock until the boot is done.
+    """
+    return subprocess.Popen(
         [sys.executable, "-m", "nfvcap.lab.watchdog", name, str(paths.directory)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd="/",
     )  # fmt: skip
@@ -94,13 +108,45 @@ def resets(paths: Paths) -> list[str]:
 
 
 def run(name: str, paths: Paths, silence_s: float, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Watch until the machine has ended."""
-    pid, watch = process.find(name, paths), Watch(silence_s)
+    """Watch until the machine has ended, or end it when nobody waits for it before it is up."""
+    pid, watch, up = _born(name, paths, sleep), Watch(silence_s), False
     # Another process under the same name is another start, with a watchdog of its own.
     while pid is not None and process.find(name, paths) == pid:
+        up = up or _booted(paths)
+        if not up and _ended_as_orphan(name, paths):
+            return
         if reason := watch.look(console.read(paths.console), time.monotonic()):
             _reset(paths, reason)
         sleep(_POLL_S)
+
+
+def _born(name: str, paths: Paths, sleep: Callable[[float], None]) -> int | None:
+    """Process id of the machine as soon as it is there; None when it will not come any more."""
+    while (pid := process.find(name, paths)) is None:
+        with suppress(LabError), locked(paths.lock, "whoever starts the machine", wait_s=0):
+            deadline = time.monotonic() + _BIRTH_S
+            while process.find(name, paths) is None:
+                if time.monotonic() > deadline:
+                    return None
+                sleep(_POLL_S)
+            process.stop(name, paths)
+            return None
+        sleep(_POLL_S)
+    return pid
+
+
+def _booted(paths: Paths) -> bool:
+    state = State.load(paths)
+    return state is not None and state.boot_s > 0
+
+
+def _ended_as_orphan(name: str, paths: Paths) -> bool:
+    """End the machine when nobody holds the lock; tells whether it did."""
+    with suppress(LabError), locked(paths.lock, "whoever waits for the boot", wait_s=0):
+        if not _booted(paths):
+            process.stop(name, paths)
+            return True
+    return False
 
 
 def _reset(paths: Paths, reason: str) -> None:

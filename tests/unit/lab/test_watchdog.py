@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nfvcap.lab import watchdog
+from nfvcap.lab import process, watchdog
+from nfvcap.lab.locks import locked
 from nfvcap.lab.process import find
+from nfvcap.lab.state import State
 from nfvcap.lab.topology import Paths, process_name
 from nfvcap.lab.watchdog import Watch
 
@@ -88,11 +97,11 @@ def test_it_resets_through_the_control_socket_writes_it_down_and_ends_with_the_m
 
     monkeypatch.setattr(watchdog, "Qmp", FakeQmp)
     paths.console.write_text(FIRMWARE + STALLED)
-    with machine(paths) as process:
+    with locked(paths.lock, "", wait_s=0), machine(paths) as qemu:
 
         def sleep(_s: float) -> None:
-            process.kill()
-            process.wait()
+            qemu.kill()
+            qemu.wait()
 
         watchdog.run("x", paths, 100, sleep)
     assert commands == ["system_reset"]
@@ -105,6 +114,122 @@ def test_a_reset_that_is_refused_is_written_down_too(tmp_path: Path) -> None:
     watchdog._reset(paths, "because")  # nobody listens
     (line,) = watchdog.resets(paths)
     assert "could not be reset" in line
+
+
+def test_a_machine_whose_starter_is_killed_before_the_boot_is_done_goes_with_it(paths: Paths) -> None:
+    starter = start_machine(paths)
+    pid = find("x", paths)
+    assert pid is not None
+    assert stays(pid, 1.5), "it was ended while its starter waited for it"
+    starter.kill()
+    starter.wait()
+    assert not stays(pid, 10)
+    assert leaves_nothing(paths)
+
+
+def test_a_machine_that_is_being_born_when_its_starter_is_killed_goes_too(paths: Paths) -> None:
+    starter = start_machine(paths, appears=False)
+    starter.kill()
+    starter.wait()
+    with machine(paths) as late:
+        assert late.wait(timeout=10) == -signal.SIGKILL
+    assert leaves_nothing(paths)
+
+
+def test_a_machine_that_is_up_outlives_its_starter(paths: Paths) -> None:
+    starter = start_machine(paths)
+    pid = find("x", paths)
+    assert pid is not None
+    STATE.save(paths)
+    starter.kill()
+    starter.wait()
+    assert stays(pid, 2)
+    process.kill("x", paths)
+
+
+def test_a_machine_that_another_command_waits_for_by_now_is_left_to_it(paths: Paths) -> None:
+    starter = start_machine(paths)
+    pid = find("x", paths)
+    assert pid is not None
+    with adopted(paths, starter):
+        assert stays(pid, 2)
+    assert not stays(pid, 10)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Iterator[Paths]:
+    """Of a lab x that is booting; its watchdog ends with the test."""
+    (tmp_path / "x").mkdir()
+    found = Paths(tmp_path / "x")
+    replace(STATE, boot_s=0.0).save(found)
+    yield found
+    process.kill("x", found)
+
+
+STATE = State("image", 2222, "tcg", "", "10.0.13", "system", "", boot_s=50.0)
+# Does what `lab up` does, with a stand-in for QEMU: takes the lock, starts watchdog and machine, waits for the boot.
+STARTER = """
+import subprocess, sys, time
+from pathlib import Path
+from nfvcap.lab import watchdog
+from nfvcap.lab.locks import locked
+from nfvcap.lab.topology import Paths, process_name
+paths = Paths(Path(sys.argv[1]))
+with locked(paths.lock, "", wait_s=10):
+    watchdog.start("x", paths)
+    if sys.argv[2] == "True":
+        words = [sys.executable, "-c", "import time; time.sleep(60)", process_name("x"), str(paths.pid)]
+        paths.pid.write_text(str(subprocess.Popen(words, start_new_session=True).pid))
+    print("started", flush=True)
+    time.sleep(60)
+"""
+
+
+def start_machine(paths: Paths, *, appears: bool = True) -> subprocess.Popen[str]:
+    """``lab up`` in the middle of the boot; without ``appears``, in the middle of QEMU's start."""
+    words = [sys.executable, "-c", STARTER, str(paths.directory), str(appears)]
+    starter = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert starter.stdout is not None
+    assert starter.stdout.readline() == "started\n"
+    while appears and find("x", paths) is None:
+        time.sleep(0.01)
+    return starter
+
+
+def stays(pid: int, for_s: float) -> bool:
+    """Whether the process is still there after this time; returns early when it has ended."""
+    deadline = time.monotonic() + for_s
+    while time.monotonic() < deadline:
+        if not process._holds_files(pid):
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def leaves_nothing(paths: Paths, within_s: float = 5) -> bool:
+    """Its files go a moment after the process."""
+    deadline = time.monotonic() + within_s
+    while any(path.exists() for path in paths.sockets()):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@contextmanager
+def adopted(paths: Paths, starter: subprocess.Popen[str]) -> Iterator[None]:
+    """The starter dies while another command waits for the lock, which tries for it without a pause."""
+    descriptor = os.open(paths.lock, os.O_RDWR)
+    waiter = threading.Thread(target=fcntl.flock, args=(descriptor, fcntl.LOCK_EX))
+    waiter.start()
+    time.sleep(0.1)
+    starter.kill()
+    starter.wait()
+    waiter.join()
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def machine(paths: Paths) -> subprocess.Popen[bytes]:
