@@ -3,6 +3,7 @@
 #include "error.h"
 #include "extcap.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,6 +49,16 @@ static void print_version(void)
 #endif
 }
 
+/* What was said has to have arrived: a report on a full disk would otherwise end with 0. */
+static int told(int code)
+{
+    const char *why = fflush(stdout) != 0 ? errno_text(errno) : NULL;
+    if (why == NULL && ferror(stdout) == 0)
+        return code;
+    die(code != EXIT_OK ? code : EXIT_INTERNAL, "standard output did not take all that was to be said", why,
+        "see where it goes, and whether there is room");
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -68,7 +79,7 @@ int main(int argc, char **argv)
 #endif
     for (const struct command *c = commands; c->name != NULL; c++) {
         if (strcmp(argv[1], c->name) == 0)
-            return c->run(argc - 1, argv + 1);
+            return told(c->run(argc - 1, argv + 1));
     }
     die(EXIT_USAGE, text("unknown command \"%s\"", argv[1]), NULL, "run nfvcap-agent --help for the list of commands");
 }

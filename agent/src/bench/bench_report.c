@@ -2,6 +2,7 @@
 #include "bench.h"
 
 #include "../error.h"
+#include "../output_file.h"
 
 #include <errno.h>
 #include <math.h>
@@ -178,12 +179,13 @@ void bench_write_json(const struct bench_options *o)
 {
     if (o->json == NULL)
         return;
-    FILE *out = strcmp(o->json, "-") == 0 ? stdout : fopen(o->json, "we");
-    if (out == NULL)
-        die(EXIT_USAGE, text("cannot write %s", o->json), errno_text(errno), NULL);
+    const bool named = strcmp(o->json, "-") != 0;
+    struct output_file f = {.out = stdout};
+    if (named && !output_file_begin(&f, o->json, true))
+        die(EXIT_INTERNAL, text("cannot write %s", o->json), errno_text(errno), NULL);
     struct json j;
     double load = NAN;
-    json_start(&j, out);
+    json_start(&j, f.out);
     json_string(&j, "schema", "nfvcap/agent-bench/1");
     json_string(&j, "version", NFVCAP_VERSION);
     json_u64(&j, "runs", o->runs);
@@ -192,6 +194,6 @@ void bench_write_json(const struct bench_options *o)
     measurements_json(&j);
     figures_json(&j);
     json_finish(&j);
-    if (out != stdout)
-        fclose(out);
+    if (named && !output_file_finish(&f))
+        die(EXIT_INTERNAL, text("cannot write %s", o->json), errno_text(errno), NULL);
 }

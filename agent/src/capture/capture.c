@@ -2,6 +2,7 @@
 #include "../command.h"
 #include "../eal.h"
 #include "../error.h"
+#include "../output_file.h"
 #include "notify.h"
 #include "session.h"
 
@@ -11,27 +12,27 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Begun before the capture, so that a wrong path is found before anything is written. */
-static FILE *open_ready_file(const char *path, char **temporary)
+/* Before any port is touched: a wrong path found at the end would cost the report of the whole capture. */
+static void check_output_files(const struct capture_options *o)
 {
-    *temporary = text("%s.%d.tmp", path, (int)getpid());
-    FILE *out = fopen(*temporary, "we");
-    if (out == NULL)
-        die(EXIT_USAGE, text("cannot write %s", path), errno_text(errno), "choose another --ready-file");
-    return out;
+    if (o->ready_file != NULL)
+        output_file_check("--ready-file", o->ready_file, false);
+    if (o->metrics_file != NULL)
+        output_file_check("--metrics-file", o->metrics_file, false);
+    if (o->json != NULL && strcmp(o->json, "-") != 0)
+        output_file_check("--json=FILE", o->json, true);
 }
 
-static void publish_ready_file(FILE *out, const char *temporary, const char *path)
+static void publish_ready_file(const char *path)
 {
-    bool ok = fprintf(out, "%d\n", (int)getpid()) > 0;
-    ok = fclose(out) == 0 && ok;
-    if (!ok || rename(temporary, path) != 0)
+    struct output_file f;
+    bool ok = output_file_begin(&f, path, false);
+    if (ok) {
+        fprintf(f.out, "%d\n", (int)getpid());
+        ok = output_file_finish(&f);
+    }
+    if (!ok)
         warn(text("cannot write %s", path), errno_text(errno), "the capture goes on without it");
-}
-
-static void remove_file(void *path)
-{
-    unlink(path);
 }
 
 int command_capture(int argc, char **argv)
@@ -43,23 +44,20 @@ int command_capture(int argc, char **argv)
         return EXIT_OK;
     if (s->options.quiet)
         log_quiet();
+    check_output_files(&s->options);
     int signal_fd = monitor_block_signals();
-    char *temporary = NULL;
-    FILE *ready = s->options.ready_file != NULL ? open_ready_file(s->options.ready_file, &temporary) : NULL;
-    if (ready != NULL)
-        on_die(remove_file, temporary);
     session_open(s);
     telemetry_register(s);
     session_start(s);
-    if (ready != NULL)
-        publish_ready_file(ready, temporary, s->options.ready_file);
+    if (s->options.ready_file != NULL)
+        publish_ready_file(s->options.ready_file);
     notify_ready("packets are being stored");
     note("ready: %u ports, %u queues, %u capture threads, %s", s->options.n_ports, s->n_queues, s->n_workers,
          s->datapath->name);
     session_monitor(s, signal_fd);
     notify_stopping();
     session_stop(s);
-    report_final(s);
+    bool told = report_final(s);
     if (s->options.metrics_file != NULL)
         metrics_write(s, s->options.metrics_file);
     if (s->options.ready_file != NULL)
@@ -76,5 +74,5 @@ int command_capture(int argc, char **argv)
             "its device was removed; what was received before is stored", NULL);
     if (loss)
         die(EXIT_CHECK_FAILED, "packets were lost", "--fail-on-loss was given", "the report says where");
-    return EXIT_OK;
+    return told ? EXIT_OK : EXIT_INTERNAL;
 }

@@ -2,11 +2,10 @@
 #include "session.h"
 
 #include "../error.h"
+#include "../output_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 /* OpenMetrics wants all samples of one name together: a counter is looked up by its place in the visiting order. */
 struct lookup {
@@ -73,20 +72,17 @@ static void write_ports(struct session *s, FILE *out)
 
 void metrics_write(struct session *s, const char *path)
 {
-    char *temporary = text("%s.%d.tmp", path, (int)getpid());
-    FILE *out = fopen(temporary, "we");
-    bool ok = out != NULL;
+    struct output_file f;
+    bool ok = output_file_begin(&f, path, false);
     if (ok) {
-        write_queues(s, out);
-        write_ports(s, out);
-        fputs("# EOF\n", out);
-        ok = fclose(out) == 0 && rename(temporary, path) == 0;
+        write_queues(s, f.out);
+        write_ports(s, f.out);
+        fputs("# EOF\n", f.out);
+        ok = output_file_finish(&f);
     }
     static bool complained;
     if (!ok && !complained) {
         complained = true;
         warn(text("cannot write %s", path), errno_text(errno), "the capture goes on without it");
-        unlink(temporary);
     }
-    free(temporary);
 }

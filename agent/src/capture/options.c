@@ -12,6 +12,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#define TERMINAL_INTERVAL_NS 1000000000ull /* somebody is looking: a line per second, unless told otherwise */
 
 /* clang-format off */
 enum {
@@ -285,7 +288,8 @@ static void parse_run_option(int c, struct capture_options *o)
         o->pipe = optarg;
         break;
     case OPT_STATS:
-        o->stats_interval_ns = duration("stats-interval", optarg);
+        o->stats_interval_ns = duration_or_zero("stats-interval", optarg);
+        o->stats_given = true;
         break;
     case OPT_JSON:
         o->json = optarg != NULL ? optarg : "-";
@@ -316,6 +320,8 @@ static void judge(struct capture_options *o)
     if (o->stamps == STAMPS_FILE && o->rotate_ns != 0)
         die(EXIT_USAGE, "--rotate-time does not go with --timestamps file", "the file's time is not ours",
             "give --rotate-size");
+    if (!o->stats_given && !o->quiet && isatty(STDERR_FILENO))
+        o->stats_interval_ns = TERMINAL_INTERVAL_NS;
     if (o->pipe != NULL && o->count_only)
         die(EXIT_USAGE, "--pipe needs --write", "the live view shows what is stored", "add --write FILE or --null");
 }
@@ -399,7 +405,8 @@ bool capture_options_parse(int argc, char **argv, struct capture_options *o)
         }
     }
     if (optind < argc)
-        die(EXIT_USAGE, text("\"%s\" is not understood", argv[optind]), NULL, "every argument belongs to an option");
+        die(EXIT_USAGE, text("\"%s\" is not understood", argv[optind]), NULL,
+            o->json != NULL ? "a report in a file is asked for with --json=FILE" : "every argument belongs to an option");
     judge(o);
     return true;
 }

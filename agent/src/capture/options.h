@@ -60,6 +60,7 @@ struct capture_options {
     const char *metrics_file;
     const char *pipe;
     uint64_t stats_interval_ns; /* 0: none */
+    bool stats_given;           /* that interval was asked for */
     const char *json;           /* the final report: a path, "-" standard output; NULL: a table */
     bool fail_on_loss;
     bool quiet;

@@ -47,7 +47,7 @@ static const char help[] =
     "TIME\n"
     "      --warm-up TIME       report what came after TIME separately, too\n"
     "      --ready-file FILE    written once packets would be stored\n"
-    "      --stats-interval T   a line with the counters every T\n"
+    "      --stats-interval T   a line with the counters every T; 0: none (on a terminal 1, else none)\n"
     "      --metrics-file FILE  counters in OpenMetrics format, renewed every second\n"
     "      --pipe FIFO          live view for wireshark -k -i FIFO; leaves out what does not fit, storage goes first\n"
     "      --json[=FILE]        the final report as JSON\n"
@@ -60,7 +60,7 @@ static const char help[] =
     "Signals: TERM and INT end the capture with complete files, HUP begins new files, USR1 prints the counters.\n"
     "Exit codes: 0 done, 1 internal, 2 usage or environment, 4 packets lost (--fail-on-loss), storage failed, or a "
     "port\n"
-    "was taken away, 130 killed by a second signal.\n";
+    "was taken away, 130 ended by a second signal. An output file that cannot be written is found at the start.\n";
 
 void capture_print_help(void)
 {

@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include "../error.h"
+#include "../output_file.h"
 #include "capture_file.h"
 
 #include <errno.h>
@@ -203,23 +204,35 @@ static void print_table(struct session *s)
     }
 }
 
-void report_final(struct session *s)
+static void write_json(struct session *s, FILE *out)
+{
+    struct json j;
+    json_start(&j, out);
+    session_json(s, &j);
+    json_finish(&j);
+}
+
+bool report_final(struct session *s)
 {
     const char *path = s->options.json;
     if (path == NULL) {
         if (!s->options.quiet)
             print_table(s);
-        return;
+        return true;
     }
-    FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-    if (out == NULL)
-        die(EXIT_USAGE, text("cannot write the report to %s", path), errno_text(errno), NULL);
-    struct json j;
-    json_start(&j, out);
-    session_json(s, &j);
-    json_finish(&j);
-    if (out != stdout)
-        fclose(out);
+    if (strcmp(path, "-") == 0) {
+        write_json(s, stdout);
+        return true; /* main() looks at standard output */
+    }
+    struct output_file f;
+    bool ok = output_file_begin(&f, path, true);
+    if (ok) {
+        write_json(s, f.out);
+        ok = output_file_finish(&f);
+    }
+    if (!ok)
+        warn(text("cannot write the report to %s", path), errno_text(errno), "the packets are stored all the same");
+    return ok;
 }
 
 void report_line(struct session *s)

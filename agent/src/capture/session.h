@@ -75,7 +75,7 @@ void session_total(struct session *s, struct queue_snapshot *out);
 void session_progress(struct session *s, struct progress *out);
 uint64_t session_nic_losses(struct session *s);
 void session_json(struct session *s, struct json *j);
-void report_final(struct session *s); /* where --json says, or a table on stdout */
+bool report_final(struct session *s); /* where --json says, or a table on stdout; false: it could not be written */
 void report_line(struct session *s);  /* one line on stderr */
 bool report_any_loss(struct session *s);
 const char *session_failure(struct session *s); /* why storage stopped for good, or NULL */

@@ -58,6 +58,15 @@ void queue_view(struct queue *q, const uint8_t *records, uint32_t bytes, uint32_
     atomic_store_explicit(&r->head, head + bytes, memory_order_release);
 }
 
+/* When the start fails after it, and at the end. */
+static void remove_fifo(void *arg)
+{
+    struct view *v = arg;
+    if (v->made_fifo)
+        unlink(v->path);
+    v->made_fifo = false;
+}
+
 struct view *view_open(const char *path, const struct file_description *head, unsigned n_queues)
 {
     struct view *v = calloc(1, sizeof(*v));
@@ -75,11 +84,14 @@ struct view *view_open(const char *path, const struct file_description *head, un
     struct stat st;
     if (stat(path, &st) != 0) {
         if (mkfifo(path, 0640) != 0)
-            die(EXIT_USAGE, text("cannot make the pipe %s", path), errno_text(errno), NULL);
+            die(EXIT_USAGE, text("cannot make the pipe %s", path), errno_text(errno), "choose another --pipe");
         v->made_fifo = true;
+        on_die(remove_fifo, v);
     } else if (!S_ISFIFO(st.st_mode)) {
         die(EXIT_USAGE, text("%s is not a pipe", path), "the live view is written to a FIFO",
             "mkfifo, or another name");
+    } else if (access(path, W_OK) != 0) {
+        die(EXIT_USAGE, text("cannot write to the pipe %s", path), errno_text(errno), "choose another --pipe");
     }
     return v;
 }
@@ -188,10 +200,9 @@ void view_stop(struct view *v)
     atomic_store_explicit(&v->stop, true, memory_order_relaxed);
     if (v->started)
         pthread_join(v->thread, NULL);
-    if (v->made_fifo)
-        unlink(v->path);
+    remove_fifo(v);
     for (unsigned i = 0; i < v->n_rings; i++)
         free(v->rings[i].data);
     free(v->rings);
-    free(v);
+    v->rings = NULL; /* what is left of it may still be asked for by die() */
 }

@@ -54,7 +54,7 @@ static const char help[] =
     "reported.\n"
     "Exit codes: 0 all sent; 2 wrong use or unusable port; 4 the file is damaged; 5 the port did not take "
     "all\n"
-    "frames; 130 interrupted.\n";
+    "frames; 130 interrupted; 1 an error of this program.\n";
 
 enum {
     PORT = 256,

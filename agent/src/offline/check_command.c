@@ -40,7 +40,7 @@ static const char help[] =
     "Without --expect the numbers between the first and the last one seen of each flow have to be there.\n"
     "Exit codes: 0 all is well; 4 something is missing, duplicate, corrupt, damaged or cut; 2 wrong use, or "
     "a file\n"
-    "that cannot be opened; 5 the memory allowed does not suffice.\n";
+    "that cannot be opened; 5 the memory allowed does not suffice; 1 an error of this program.\n";
 
 struct check_settings {
     struct expectation expectation;

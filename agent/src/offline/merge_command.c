@@ -14,6 +14,7 @@
 #include "error.h"
 #include "json.h"
 #include "merge.h"
+#include "output_file.h"
 
 static const char help[] =
     "usage: nfvcap-agent merge [OPTION]... OUT FILE...\n"
@@ -31,7 +32,8 @@ static const char help[] =
     "and\n"
     "packet options, too. The whole records of a file that was cut are taken, with a warning.\n"
     "Exit codes: 0 written; 2 wrong use, or a file that cannot be opened or written; 4 an input is "
-    "damaged.\n";
+    "damaged;\n"
+    "1 an error of this program.\n";
 
 struct merge_settings {
     enum capture_format format;
@@ -214,6 +216,8 @@ int command_merge(int argc, char **argv)
 
     parse(&settings, argc, argv);
     m.n = (unsigned)(argc - optind - 1);
+    if (strcmp(argv[optind], "-") != 0)
+        output_file_check("OUT, or - for standard output", argv[optind], false);
     open_inputs(&m, argv + optind + 1, argv[optind]);
     if (!outfile_open(&out, argv[optind], settings.format))
         die(EXIT_USAGE, text("cannot write %s", argv[optind]), errno_text(errno), NULL);
