@@ -15,8 +15,8 @@ import pytest
 from tests.agent.support import Agent, write_pcap
 
 NULL_PORT = ("--port", "vdev:net_null0,size=64", "--huge-pages", "off")
-LONG = ("capture", *NULL_PORT, "--write", "@/x.pcap", "--duration", "60")
-"""A capture that is in nobody's way only if it is refused before it begins. @ stands for the test's directory."""
+LONG = ("capture", *NULL_PORT, "--write", "@/x.pcap", "--duration", "30", "--rotate-size", "1M", "--max-files", "2")
+"""A capture that must be refused before it begins; if it is not, it fills no disk. @ stands for the test's directory."""
 ONE = ("capture", *NULL_PORT, "--count-only", "--packets", "10")
 
 
