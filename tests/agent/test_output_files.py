@@ -16,7 +16,7 @@ from tests.agent.support import Agent, write_pcap
 
 NULL_PORT = ("--port", "vdev:net_null0,size=64", "--huge-pages", "off")
 LONG = ("capture", *NULL_PORT, "--write", "@/x.pcap", "--duration", "30", "--rotate-size", "1M", "--max-files", "2")
-"""A capture that must be refused before it begins; if it is not, it fills no disk. @ stands for the test's directory."""
+"""A capture that must be refused before it begins; if it is not, it fills no disk. @ is the test's directory."""
 ONE = ("capture", *NULL_PORT, "--count-only", "--packets", "10")
 
 

@@ -406,7 +406,8 @@ bool capture_options_parse(int argc, char **argv, struct capture_options *o)
     }
     if (optind < argc)
         die(EXIT_USAGE, text("\"%s\" is not understood", argv[optind]), NULL,
-            o->json != NULL ? "a report in a file is asked for with --json=FILE" : "every argument belongs to an option");
+            o->json != NULL ? "a report in a file is asked for with --json=FILE"
+                            : "every argument belongs to an option");
     judge(o);
     return true;
 }
