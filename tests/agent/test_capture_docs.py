@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -11,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from nfvcap.agent.build import PROGRAM, RELEASE
+from tests.agent.build import built
 from tests.agent.support import Agent
+
+UNIT = "usr/local/lib/systemd/system/nfvcap-agent@.service"
 
 
 def test_the_first_commands_of_the_readme(agent: Agent, agent_source: Path, memory_dir: Path) -> None:
@@ -39,11 +44,70 @@ def test_help_and_manual_name_the_same_options(agent: Agent, agent_source: Path)
     assert options - {"fail-on-loss"} <= set(re.findall(r"--([a-z][a-z-]+)", manual))
 
 
-def test_the_unit_is_understood(agent_source: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def installed(agent_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `meson install --destdir` leaves there."""
+    where = tmp_path_factory.mktemp("installed")
+    with built(agent_source, RELEASE, [f"src/{PROGRAM}"]) as work:
+        command = ["meson", "install", "-C", str(work), "--no-rebuild", "--destdir", str(where)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return where
+
+
+def test_program_manuals_and_unit_are_installed(installed: Path, agent_source: Path) -> None:
+    there = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
+    pages = {f"usr/local/share/man/man1/{page.name}" for page in (agent_source / "man").glob("*.1")}
+    assert len(pages) == 6
+    assert there == {f"usr/local/bin/{PROGRAM}", UNIT, *pages}
+    said = subprocess.run([str(installed / "usr/local/bin" / PROGRAM), "--version"], capture_output=True, text=True)
+    assert said.returncode == 0 and said.stdout.startswith("nfvcap-agent ")
+    readme = (agent_source / "README.md").read_text()
+    for place in ("/usr/local/bin", "/usr/local/share/man/man1", "/usr/local/lib/systemd/system"):
+        assert f"`{place}`" in readme
+
+
+def test_the_unit_is_understood(installed: Path, tmp_path: Path, agent: Agent) -> None:
+    unit = (installed / UNIT).read_text()
+    command = unit.split("ExecStart=")[1].split("\n")[0]
+    assert command.startswith(f"/usr/local/bin/{PROGRAM} capture ") and "@" not in command
+    shown = agent.run("capture", "--help").stdout
+    assert all(option in shown for option in re.findall(r"--[a-z-]+", command))
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
-    unit = (agent_source / "systemd" / "nfvcap-agent@.service").read_text()
     copy = tmp_path / "nfvcap-agent@.service"
-    copy.write_text(unit.replace("/usr/local/bin/nfvcap-agent", "/bin/true").replace("Documentation=", "#"))
+    copy.write_text(unit.replace(f"/usr/local/bin/{PROGRAM}", "/bin/true").replace("Documentation=", "#"))
     done = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True)
     assert "Unknown" not in done.stderr and "Failed to parse" not in done.stderr, done.stderr
+
+
+def test_the_readme_tells_what_the_unit_does(installed: Path, agent_source: Path) -> None:
+    unit = (installed / UNIT).read_text()
+    told = (agent_source / "README.md").read_text().split("## Install it")[1].split("\n## ")[0]
+    capabilities = re.findall(r"CAP_([A-Z_]+)", unit.split("CapabilityBoundingSet=")[1].split("\n")[0])
+    assert sorted(re.findall(r"`([A-Z]+_[A-Z]+|BPF)`", told)) == sorted(capabilities)
+    settings = """Type=notify ProtectSystem=strict MemoryMax=8G NoNewPrivileges=yes MemoryDenyWriteExecute=no
+        WatchdogSec=30 RestartPreventExitStatus=2 TimeoutStopSec=60 RestartSec=2""".split()
+    for setting in settings:
+        assert f"\n{setting}\n" in unit, setting
+    for word in ("ProtectSystem=strict", "Type=notify", "MemoryMax", "READY=1", "WATCHDOG=1", "STOPPING=1", "30 s"):
+        assert word in told, word
+    paths = re.findall(r"^(?:ReadWritePaths|StateDirectory)=(\S+)$", unit, re.M)
+    assert all(path.rsplit("/", 1)[-1] in told for path in paths)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has capabilities to give up")
+@pytest.mark.parametrize("port", ["vdev:net_null0,size=64", "af_packet:lo"])
+def test_the_units_capabilities_suffice(installed: Path, agent: Agent, tmp_path: Path, port: str) -> None:
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv is not installed")
+    names = (installed / UNIT).read_text().split("CapabilityBoundingSet=")[1].split("\n")[0].lower().split()
+    kept = ",".join("+" + name.removeprefix("cap_") for name in names)
+    (tmp_path / "run").mkdir()
+    wish = f"--port {port} --write {tmp_path}/x.pcap --duration 0.3 --rotate-size 1M --max-files 2 --json --quiet"
+    limits = ["setpriv", "--no-new-privs", "--bounding-set", f"-all,{kept}"]
+    command = [*limits, str(agent.binary), "capture", *wish.split()]
+    environment = {**os.environ, "RUNTIME_DIRECTORY": str(tmp_path / "run")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "warning" not in done.stderr, done.stderr
