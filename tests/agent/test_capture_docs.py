@@ -86,8 +86,17 @@ def test_the_readme_tells_what_the_unit_does(installed: Path, agent_source: Path
     told = (agent_source / "README.md").read_text().split("## Install it")[1].split("\n## ")[0]
     capabilities = re.findall(r"CAP_([A-Z_]+)", unit.split("CapabilityBoundingSet=")[1].split("\n")[0])
     assert sorted(re.findall(r"`([A-Z]+_[A-Z]+|BPF)`", told)) == sorted(capabilities)
-    settings = """Type=notify ProtectSystem=strict MemoryMax=8G NoNewPrivileges=yes MemoryDenyWriteExecute=no
-        WatchdogSec=30 RestartPreventExitStatus=2 TimeoutStopSec=60 RestartSec=2""".split()
+    settings = [
+        "Type=notify",
+        "ProtectSystem=strict",
+        "MemoryMax=8G",
+        "NoNewPrivileges=yes",
+        "MemoryDenyWriteExecute=no",
+        "WatchdogSec=30",
+        "RestartPreventExitStatus=2",
+        "TimeoutStopSec=60",
+        "RestartSec=2",
+    ]
     for setting in settings:
         assert f"\n{setting}\n" in unit, setting
     for word in ("ProtectSystem=strict", "Type=notify", "MemoryMax", "READY=1", "WATCHDOG=1", "STOPPING=1", "30 s"):
