@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -37,7 +38,15 @@ def report(
     tap: Path | None, prometheus: Path | None, database: str | None,
 ) -> int:  # fmt: skip
     """Render a RESULT (a result.json) again, compare two, or show the history of a host."""
+    files = {"html": html, "junit": junit, "tap": tap, "prometheus": prometheus}
+    if host is not None or len(results) == 2:
+        _no_files(files, "a history" if host is not None else "a comparison")
     if host is not None:
+        if results:
+            raise UsageError(
+                "NFV-PKT-206", "say what to report", f"--history {host} reads what was kept, not {results[0]}",
+                f"nfvcap report --history {host}, or nfvcap report {results[0]}",
+            )  # fmt: skip
         return _history(host, database, fmt)
     if not results or len(results) > 2:
         raise UsageError(
@@ -49,9 +58,19 @@ def report(
         return _compare(loaded[0], loaded[1], force=force, fmt=fmt)
     from nfvcap.cli.verify import show, write_reports
 
-    write_reports(loaded[0], {"html": html, "junit": junit, "tap": tap, "prometheus": prometheus}, False)
+    write_reports(loaded[0], files, False)
     show(loaded[0], fmt, strict=False, verbose=False)
     return int(loaded[0].exit_code)
+
+
+def _no_files(files: Mapping[str, Path | None], what: str) -> None:
+    """Forms of one result: a file that is not written must not be waited for."""
+    wanted = [form for form, path in files.items() if path is not None]
+    if wanted:
+        raise UsageError(
+            "NFV-PKT-214", f"{what} has no form {', '.join(wanted)}", "these are forms of one result",
+            f"nfvcap report RESULT --{wanted[0]} FILE for each result; --format json for {what}",
+        )  # fmt: skip
 
 
 def _load(path: Path) -> Result:

@@ -9,16 +9,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nfvcap.agent.deploy import PLACE
-from nfvcap.cli import calibrations
+from nfvcap.cli import calibrations, narrator
 from nfvcap.cli.output import say
-from nfvcap.cli.verify_packets import Narrator
 from nfvcap.door.door import Door
 from nfvcap.errors import NfvcapError
 from nfvcap.model.measurement import Measurement
 from nfvcap.model.result import Check, HostResult
 from nfvcap.verify.packets.engines.guest import VIRTUAL_FUNCTION
 from nfvcap.verify.packets.engines.vf import GuestVf
-from nfvcap.verify.packets.run import Run, Wish
+from nfvcap.verify.packets.run import Wish
 
 if TYPE_CHECKING:
     from nfvcap.cli.verify_guest import Looked
@@ -54,7 +53,7 @@ class Spot:
         try:
             around, measurement = self._measure(looked, host.environment, wish)
         except NfvcapError as error:
-            told = failed(self.title or self.name, error)
+            told = failed((self.title or self.name) + wish.behind, error)
             return HostResult(host=host.host, environment=host.environment, checks=(*before, told))
         digest = fingerprint(around)
         return HostResult(host=host.host, environment=around, checks=(*before, *checks(measurement, digest)),
@@ -86,9 +85,12 @@ class Spot:
             )  # fmt: skip
             around = {**environment, **around_guest(name, door, agent, place.directory, ports, kind=self.kind)}
             made = calibrations.kept(looked.host, path, wish.traffic, options)
-            measurement = Run(path, wish, made, fingerprint(around), Narrator(looked.fmt).follow()).measure()
+            measurement = narrator.measure(
+                looked.host, path, wish, calibration=made, fingerprint=fingerprint(around), events=looked.events
+            )
             if wish.only_calibrate:
-                calibrations.keep(looked.host, measurement)
+                # Kept for the path itself, whatever a matrix calls the cell.
+                calibrations.keep(looked.host, measurement.model_copy(update={"name": path.name}))
             return around, measurement
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from nfvcap import __version__
 from nfvcap.cli.fleet import Fleet, open_fleet
 from nfvcap.cli.options import fleet_options, format_option, hosts_argument
 from nfvcap.cli.output import emit
@@ -17,6 +18,7 @@ from nfvcap.cli.packet_options import PacketOptions, packet_options
 from nfvcap.door.find import HERE
 from nfvcap.errors import ExitCode, UsageError
 from nfvcap.model.result import Result
+from nfvcap.report.jsonl import Events
 
 
 def _report_option(name: str, words: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -45,35 +47,40 @@ def verify(
     plan_file: Path | None, fmt: str, junit: Path | None, tap: Path | None, html: Path | None,
     prometheus: Path | None, strict: bool, verbose: bool, **packets: Any,
 ) -> int:  # fmt: skip
-    """Check that HOSTs are as planned, and, with --engine or --guest, what is captured of numbered packets. Nothing on
-    the hosts is changed; the capture agent is put into guests that are measured, and with --matrix the first --guest
-    gets virtual NICs for as long as these are measured."""
+    """Check that a HOST is as planned, and what its guests capture of numbered packets: those that --guest names, else
+    all that run and have VFs. --state-only leaves the packets out, and then there may be several HOSTs. Nothing on the
+    hosts is changed; the capture agent is put into guests that are measured, and with --matrix the first --guest gets
+    virtual NICs for as long as these are measured."""
+    events = Events(emit, __version__) if fmt == "jsonl" else None
     files = {"junit": junit, "tap": tap, "html": html, "prometheus": prometheus}
     _writable(files)
-    matrix = packets["matrix"] and hosts[0] not in HERE
-    if (packets["engine"] or packets["guest"] or packets["matrix"]) and (state_only or plan_file is not None):
+    asked = packets["engine"] or packets["guest"] or packets["matrix"]
+    if asked and (state_only or plan_file is not None):
         raise UsageError(
             "NFV-PKT-203", "--engine, --guest, --matrix measure with packets, --state-only, --plan judge the state",
             "these are two runs", "leave one of them out",
         )  # fmt: skip
-    if packets["guest"] or matrix:
+    if state_only:
+        result = _judge(open_fleet("verify", hosts, inventory, limit, forks, intents="none"), plan_file)
+    elif packets["engine"] == "vdev" or (hosts[0] in HERE and asked and not packets["guest"]):
+        from nfvcap.cli.verify_packets import measure
+
+        result = measure(hosts, PacketOptions(**packets), events)
+    elif plan_file is not None or (hosts[0] in HERE and not asked):
+        raise UsageError(
+            "NFV-STATE-201", "say what to verify", "the state, packets into guests, or packets here",
+            f"nfvcap verify {' '.join(hosts)} --state-only, or --guest GUEST, or --matrix; here: --engine vdev",
+        )  # fmt: skip
+    else:
         from nfvcap.cli.verify_guest import measure as measure_guests
 
         fleet = open_fleet("verify", hosts, inventory, limit, forks, intents="none")
-        result = measure_guests(fleet, PacketOptions(**packets), fmt)
-    elif packets["engine"] is not None or packets["matrix"]:
-        from nfvcap.cli.verify_packets import measure
-
-        result = measure(hosts, PacketOptions(**packets), fmt)
-    elif state_only:
-        result = _judge(open_fleet("verify", hosts, inventory, limit, forks, intents="none"), plan_file)
-    else:
-        raise UsageError(
-            "NFV-STATE-201", "say what to verify", "the state of hosts, or packets on this machine",
-            f"nfvcap verify {' '.join(hosts)} --state-only, or --guest GUEST, or --matrix; here: --engine vdev",
-        )  # fmt: skip
+        result = measure_guests(fleet, PacketOptions(**packets), events)
     write_reports(result, files, strict)
-    show(result, fmt, strict=strict, verbose=verbose)
+    if events is not None:
+        events.end(result, strict=strict)
+    else:
+        show(result, fmt, strict=strict, verbose=verbose)
     from nfvcap.report.tally import exit_code
 
     interrupted = any(m.partial == "interrupted" for host in result.hosts for m in host.measurements)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,18 +13,18 @@ from nfvcap.apply import guest as guests
 from nfvcap.apply.ansible import run_playbooks
 from nfvcap.apply.facts import KEY, decode
 from nfvcap.cli.fleet import Fleet
+from nfvcap.cli.guest_run import GuestRun, add
 from nfvcap.cli.output import paint, say
 from nfvcap.cli.packet_options import PacketOptions
-from nfvcap.cli.spot import Spot
 from nfvcap.cli.verify_packets import keep, wish_of
-from nfvcap.door.door import Door, shell
+from nfvcap.door.door import Door
 from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.model.facts import Facts
-from nfvcap.model.result import Check, HostResult, Result
+from nfvcap.model.result import HostResult, Result, Verdict
 from nfvcap.planner.query import FACTS_QUERY
-from nfvcap.verify.packets.engines.guest import driver_there
+from nfvcap.report.jsonl import Events
+from nfvcap.verify.packets.checks import made as check
 from nfvcap.verify.packets.engines.guestroom import around_host
-from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
 from nfvcap.verify.packets.profiles import for_emulation
 from nfvcap.verify.packets.run import INTERRUPTED, Wish, now
 from nfvcap.verify.packets.sources.origin import Origin, origin
@@ -44,7 +44,7 @@ class Looked:
     seen: Mapping[str, Any]  # guests, as the module nfvcap_guest_info tells them
     source: Origin
     options: PacketOptions
-    fmt: str
+    events: Events | None = None
 
     def with_options(self, **changed: Any) -> Looked:
         """The same with other options."""
@@ -67,24 +67,29 @@ class Looked:
         return way_to_guest(name, self.host, self.fleet.loaded)
 
 
-def measure(fleet: Fleet, options: PacketOptions, fmt: str) -> Result:
+def measure(fleet: Fleet, options: PacketOptions, events: Events | None = None) -> Result:
     """Judge the host, then measure into each guest that is named, one after the other; or all cells of the matrix.
 
+    Where no guest is named, all that run and have VFs are measured.
+
     Raises:
-        UsageError: NFV-PKT-203 several hosts, NFV-PKT-211 no such source.
+        UsageError: NFV-PKT-203 several hosts, NFV-PKT-211 no such source, or none at all.
         NfvcapError: the host cannot be looked at.
     """
     if len(fleet.hosts) != 1:
         raise UsageError("NFV-PKT-203", "packets are for one host at a time", f"selected were {', '.join(fleet.hosts)}",
-                         "name the guest's host")  # fmt: skip
+                         "name one host, or judge the state of all with --state-only")  # fmt: skip
     (host,) = fleet.hosts
     source = origin(options.source, fleet.loaded)
     wish = _wish(options, source)
+    everybody = not options.guest and not options.matrix
+    if everybody:
+        _wire_is_there(source, host)
     judged = _state(fleet)
     if judged.hosts[0].blocked is not None:
         return judged
     facts, seen = _look(fleet, host, options.guest)
-    looked = Looked(fleet, host, facts, seen, source, options, fmt)
+    looked = Looked(fleet, host, facts, seen, source, options, events)
     made = judged.hosts[0]
     made = made.model_copy(update={"environment": around_host(made.environment, facts)})
     if options.matrix:
@@ -92,10 +97,43 @@ def measure(fleet: Fleet, options: PacketOptions, fmt: str) -> Result:
 
         made = matrix_of(looked, made, wish)
     else:
+        if everybody:
+            looked, made = _everybody(looked, made)
         made = _guests(looked, made, wish)
     result = Result(nfvcap_version=__version__, created_at=now(), hosts=(made,))
     keep(result, options)
     return result
+
+
+def _wire_is_there(source: Origin, host: str) -> None:
+    """Who names no guest has read no manual yet: minutes later is no time to hear that there is no source."""
+    from nfvcap.lab import Lab
+
+    if source.kind == "lab" and Lab(source.what).pid() is None:
+        raise UsageError(
+            "NFV-PKT-211", "there is no source of frames", f"they come from outside of {host}, and no lab runs here",
+            f"nfvcap verify {host} --from HOST:PORT, or agent:PORT for a port of this machine, that is cabled to it; "
+            f"nfvcap verify {host} --state-only sends no packets",
+        )  # fmt: skip
+
+
+def _everybody(looked: Looked, host: HostResult) -> tuple[Looked, HostResult]:
+    """All guests that can be measured are asked for; when there is none, a warning says so."""
+    there = {name: _why_not(seen) for name, seen in looked.seen.items()}
+    names = tuple(name for name, why in there.items() if not why)
+    if names:
+        say(f"guests with VFs: {', '.join(names)}")
+        return looked.with_options(guest=names), host
+    found = ", ".join(f"{name} {why}" for name, why in there.items()) or "no guests"
+    none = check("NFV-PKT-003", "", Verdict.WARN, found, "a guest that runs and has a VF")
+    return looked, host.model_copy(update={"checks": (*host.checks, none)})
+
+
+def _why_not(seen: Mapping[str, Any]) -> str:
+    """Why a guest is not measured unless it is named; "" when it is."""
+    if seen["state"] not in ("running", "blocked"):
+        return f"is {seen['state']}"
+    return "" if seen["vfs"] else "has no VF"
 
 
 def _guests(looked: Looked, made: HostResult, wish: Wish) -> HostResult:
@@ -136,77 +174,3 @@ def _look(fleet: Fleet, host: str, names: tuple[str, ...]) -> tuple[Facts, Mappi
     if host not in known.values:
         raise NfvcapError("NFV-RUN-008", f"{host} did not say what it is", f"no {KEY}", "read the log of the run")
     return known.values[host], {guest["name"]: guest for guest in guests.seen(outcome, host)}
-
-
-def add(host: HostResult, more: HostResult) -> HostResult:
-    """A host's result with that of one more measurement."""
-    return host.model_copy(
-        update={
-            "environment": more.environment,
-            "fingerprint": more.fingerprint or host.fingerprint,
-            "checks": (*host.checks, *more.checks),
-            "measurements": (*host.measurements, *more.measurements),
-        }
-    )
-
-
-@dataclass(frozen=True)
-class GuestRun:
-    """One guest to be measured into."""
-
-    looked: Looked
-    name: str
-
-    def with_options(self, **changed: Any) -> GuestRun:
-        """The same with other options."""
-        return replace(self, looked=self.looked.with_options(**changed))
-
-    def says(self, script: str) -> bool:
-        """Does a script end well in the guest?"""
-        with self.way() as door:
-            return shell(door, script).ok
-
-    def on_vfio(self, vfs: Sequence[GuestVf]) -> bool:
-        """Has vfio-pci all these VFs in the guest?"""
-        with self.way() as door:
-            return all(vf.guest_address and driver_there(door, vf) == "vfio-pci" for vf in vfs)
-
-    def way(self) -> AbstractContextManager[Door]:
-        """Into the guest, open as long as the block."""
-        return self.looked.guest_way(self.name)
-
-    def result(self, host: HostResult, wish: Wish) -> HostResult:
-        """Checks and measurement; whatever keeps it from being made is a check that says so."""
-        from nfvcap.verify.packets.checks import failed
-
-        try:
-            before, vfs = tuple(self._noise()), self._vfs()
-        except NfvcapError as error:
-            return HostResult(host=host.host, environment=host.environment, checks=(failed(self.name, error),))
-        return Spot(self.name, vfs, self.way).result(self.looked, host, wish, before)
-
-    def _noise(self) -> Iterator[Check]:
-        """Does the host leave the CPU of the guest's first vCPU alone?"""
-        from nfvcap.verify.packets.checks import skipped
-        from nfvcap.verify.packets.engines.noise import CHECK, noise
-
-        looked, for_s = self.looked, self.looked.options.noise
-        if not for_s:
-            return
-        pins = next((guest.vcpu_pins for guest in looked.facts.guests if guest.name == self.name), {})
-        first = pins.get(min(pins, default=0), ())
-        if len(first) != 1:
-            yield skipped(CHECK, self.name, "its vCPUs are not pinned to CPUs of their own")
-            return
-        yield from noise(looked.host_door(), self.name, first[0], max(1, round(for_s)))
-
-    def _vfs(self) -> tuple[GuestVf, ...]:
-        vfs = vfs_of(self.looked.seen[self.name], self.looked.facts)
-        wanted = self.looked.options.vf
-        found = tuple(vf for vf in vfs if not wanted or vf.address in wanted)
-        if not found:
-            raise UsageError(
-                "NFV-PKT-209", f"guest {self.name} has no VF {', '.join(wanted)}",
-                f"it has {', '.join(vf.address for vf in vfs)}", "correct --vf",
-            )  # fmt: skip
-        return found

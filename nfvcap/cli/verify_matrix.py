@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from nfvcap.apply import guestnic
+from nfvcap.cli.guest_run import GuestRun, add
 from nfvcap.cli.matrix_found import Found, Group, Measure
 from nfvcap.cli.matrix_host import XDP, bare_metal
 from nfvcap.cli.matrix_nic import MODELS, temporary
 from nfvcap.cli.output import paint, say
 from nfvcap.cli.packet_options import PacketOptions
-from nfvcap.cli.verify_guest import GuestRun, Looked, add
 from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.lab.topology import PORTS
 from nfvcap.model.result import HostResult
@@ -23,7 +24,11 @@ from nfvcap.verify.packets.checks import failed, skipped
 from nfvcap.verify.packets.engines.ports import Choice, choose, lent, no_dpdk_pf, planned
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
 from nfvcap.verify.packets.run import INTERRUPTED, Wish
+from nfvcap.verify.packets.sources.named import ONE_AT_A_TIME, sends_to_several
 from nfvcap.verify.packets.traffic import traffic
+
+if TYPE_CHECKING:
+    from nfvcap.cli.verify_guest import Looked
 
 _MOST_VFS = 2
 _ENDED = "the run was interrupted before it was measured"
@@ -64,7 +69,8 @@ def guests(looked: Looked, host: HostResult, wish: Wish) -> HostResult:
             continue
         for some, engines in ways:
             groups += [partial(_one, key, measure) for key, measure in _rows(run, some, engines)]
-            there = replace(there, engines=there.engines | set(engines.values()))
+            known = {**there.known, **_apart(run, some, engines)}
+            there = replace(there, engines=there.engines | set(engines.values()), known=known)
         there = replace(there, pf_drivers=there.pf_drivers | {vfs[0].pf_driver}, vfs=max(there.vfs, len(vfs)))
     if looked.options.guest:
         name = looked.options.guest[0]
@@ -117,8 +123,16 @@ def _ways(vfs: tuple[GuestVf, ...], run: GuestRun) -> list[tuple[tuple[GuestVf, 
     return [(some, engines) for some, engines in ways if some and engines]
 
 
+def _apart(run: GuestRun, vfs: tuple[GuestVf, ...], engines: Mapping[str, str]) -> dict[Key, str]:
+    """Rows of several VFs that the source cannot send to together, with why."""
+    if len(vfs) < _MOST_VFS or sends_to_several(run.looked.source):
+        return {}
+    return dict.fromkeys(keys_of(vfs[0].pf_driver, [_MOST_VFS], engines.values()), ONE_AT_A_TIME)
+
+
 def _rows(run: GuestRun, vfs: tuple[GuestVf, ...], engines: dict[str, str]) -> Iterator[tuple[Key, Measure]]:
-    for number in range(1, min(len(vfs), _MOST_VFS) + 1):
+    most = _MOST_VFS if sends_to_several(run.looked.source) else 1
+    for number in range(1, min(len(vfs), most) + 1):
         some = tuple(vf.address for vf in vfs[:number])
         for option, engine in engines.items():
             for key in keys_of(vfs[0].pf_driver, [number], [engine]):
@@ -142,7 +156,7 @@ def _measured(
     host: HostResult, wish: Wish, groups: Sequence[Group], there: There, traffics: tuple[str, ...]
 ) -> HostResult:
     done: set[Key] = set()
-    known: dict[Key, str] = {}
+    known = dict(there.known)
     ended = False
     for group in groups:
         with group() as found:
@@ -153,12 +167,12 @@ def _measured(
                 done.add(key)
                 for words in traffics:
                     say(paint(f"cell: {subject(key, words)}", "head"))
-                    more = measure(host, replace(wish, traffic=traffic(words)))
+                    more = measure(host, replace(wish, traffic=traffic(words), behind=f" {words} B"))
                     if why := _not_set_up(key, more):
                         known[key] = why
                         done.discard(key)
                         break
-                    host = add(host, _named(more, words))
+                    host = add(host, more)
                     ended = any(measurement.partial == INTERRUPTED for measurement in host.measurements)
                     if ended:
                         say(paint("interrupted: the report is partial, and says so", "WARN"))
@@ -179,16 +193,3 @@ def _not_set_up(key: Key, result: HostResult) -> str:
         return ""
     refusals = (m.partial for m in result.measurements if "[NFV-AGENT-003]" in m.partial)
     return " ".join(next(refusals, "").split("fix:")[0].split())
-
-
-def _named(result: HostResult, words: str) -> HostResult:
-    """The same path is measured with several kinds of frames: its names say with which."""
-    behind = f" {words} B"
-    measurements = tuple(m.model_copy(update={"name": m.name + behind}) for m in result.measurements)
-    names = {m.name: m.name + behind for m in result.measurements}
-
-    def renamed(words: str) -> str:
-        return next((new + words[len(old) :] for old, new in names.items() if words.startswith(old)), words)
-
-    checks = tuple(check.model_copy(update={"subject": renamed(check.subject)}) for check in result.checks)
-    return result.model_copy(update={"measurements": measurements, "checks": checks})

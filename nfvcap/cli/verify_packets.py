@@ -4,28 +4,26 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from nfvcap import __version__
-from nfvcap.cli import calibrations
+from nfvcap.cli import calibrations, narrator
 from nfvcap.cli.output import paint, say
 from nfvcap.cli.packet_options import PacketOptions
 from nfvcap.errors import NfvcapError, UsageError
-from nfvcap.model.measurement import Calibration, Phase, Trial
 from nfvcap.model.result import Check, HostResult, Result
-from nfvcap.report.numbers import integer, mpps, percent, seconds
+from nfvcap.report.jsonl import Events
 from nfvcap.verify.packets.profiles import PROFILES
-from nfvcap.verify.packets.run import INTERRUPTED, Follow, Run, Wish, now
+from nfvcap.verify.packets.run import INTERRUPTED, Wish, now
 from nfvcap.verify.packets.traffic import traffic
 
 HERE = ("localhost", "127.0.0.1")
 _MEMORY = Path("/dev/shm")
 
 
-def measure(hosts: Sequence[str], options: PacketOptions, fmt: str) -> Result:
+def measure(hosts: Sequence[str], options: PacketOptions, events: Events | None) -> Result:
     """Measure on this machine; the result is complete, or says itself that it is partial.
 
     Raises:
@@ -41,14 +39,13 @@ def measure(hosts: Sequence[str], options: PacketOptions, fmt: str) -> Result:
             "NFV-PKT-203", "--engine vdev measures on this machine only",
             f"asked for was {', '.join(hosts)}", "nfvcap verify localhost --engine vdev",
         )  # fmt: skip
-    follow = Narrator(fmt).follow()
     if options.matrix:
         from nfvcap.cli.verify_matrix import local
 
         empty = HostResult(host=hosts[0], environment={}, checks=())
-        host = local(empty, wish, lambda one: _vdev(hosts[0], one, options, follow), options)
+        host = local(empty, wish, lambda one: _vdev(hosts[0], one, options, events), options)
     else:
-        host = _vdev(hosts[0], wish, options, follow)
+        host = _vdev(hosts[0], wish, options, events)
     result = Result(nfvcap_version=__version__, created_at=now(), hosts=(host,))
     keep(result, options)
     if not options.matrix and host.measurements[0].partial == INTERRUPTED:
@@ -87,7 +84,7 @@ def wish_of(options: PacketOptions) -> Wish:
     )  # fmt: skip
 
 
-def _vdev(host: str, wish: Wish, options: PacketOptions, follow: Follow) -> HostResult:
+def _vdev(host: str, wish: Wish, options: PacketOptions, events: Events | None) -> HostResult:
     from nfvcap.agent.build import locate
     from nfvcap.agent.client import Agent
     from nfvcap.door.command import CommandDoor
@@ -112,9 +109,10 @@ def _vdev(host: str, wish: Wish, options: PacketOptions, follow: Follow) -> Host
         say(f"does the machine leave CPU {capturing} alone? …")
         before = tuple(noise(CommandDoor("this machine"), "vdev", capturing, max(1, round(options.noise))))
     with vdev_path(agent, directory, options.link, capture_options=options.capture_options) as path:
-        measurement = Run(path, wish, calibrations.kept(host, path, wish.traffic, options), digest, follow).measure()
+        kept = calibrations.kept(host, path, wish.traffic, options)
+        measurement = narrator.measure(host, path, wish, calibration=kept, fingerprint=digest, events=events)
     if wish.only_calibrate:
-        calibrations.keep(host, measurement)
+        calibrations.keep(host, measurement.model_copy(update={"name": path.name}))
     return HostResult(host=host, environment=around, checks=(*before, *checks(measurement, digest)), fingerprint=digest,
                       measurements=(measurement,))  # fmt: skip
 
@@ -136,38 +134,3 @@ def keep(result: Result, options: PacketOptions) -> None:
         Store(options.database).add(result)
     except NfvcapError as error:
         say(f"the result was not kept: {error}")
-
-
-class Narrator:
-    """One line per trial on standard error; the words of a result go to standard output, later."""
-
-    def __init__(self, fmt: str) -> None:
-        self._fmt = fmt
-
-    def follow(self) -> Follow:
-        return Follow(self._begin, self._trial, self._calibrated)
-
-    def _calibrated(self, calibration: Calibration) -> None:
-        share = percent(calibration.ceiling_pps, calibration.line_pps, 1)
-        say(
-            f"source     {mpps(calibration.ceiling_pps):>12}  alone; line rate {mpps(calibration.line_pps)} "
-            f"({calibration.link_mbps // 1000} Gb/s): {share}"
-        )
-
-    def _begin(self, phase: Phase, rate_pps: int, packets: int) -> None:
-        if sys.stderr.isatty():
-            took = seconds(packets / rate_pps) if rate_pps else "?"
-            sys.stderr.write(f"{phase:<10} {mpps(rate_pps):>12}  {integer(packets)} frames, {took} …\r")
-            sys.stderr.flush()
-
-    def _trial(self, trial: Trial) -> None:
-        if self._fmt == "jsonl":
-            import json
-
-            from nfvcap.cli.output import emit
-
-            emit(json.dumps({"event": "trial", **trial.model_dump(mode="json")}, ensure_ascii=False))
-        line = f"{trial.phase:<10} {mpps(trial.intended_pps):>12}  lost {integer(trial.lost)} of {integer(trial.sent)}"
-        where = ", ".join(f"{term.title}: {integer(term.packets)}" for term in trial.waterfall.terms if term.packets)
-        reason = "" if trial.lost else trial.reason
-        say(f"{line:<60} {paint(str(trial.verdict), str(trial.verdict))}  {where or reason}".rstrip())

@@ -12,6 +12,8 @@ from nfvcap.report.headline import ORDER, counted, headline, named
 
 __all__ = ["BAD", "ORDER", "counted", "counts", "exit_code", "host_sentence", "is_bad", "sentence"]
 BAD = frozenset({Verdict.ERROR, Verdict.FAIL, Verdict.INCONCLUSIVE})
+_UNSENT = "NFV-PKT-003"
+"""The check that warns when packets were wanted and no guest can get any."""
 
 # Tens of the check number → what these checks are about.
 _AREAS = (
@@ -58,11 +60,12 @@ def host_sentence(host: HostResult, strict: bool = False) -> str:
     if not host.environment:
         return f"{host.host} cannot be judged: {host.checks[0].found}."
     bad = [check for check in host.checks if is_bad(check, strict)]
-    if host.measurements or any(check.id.startswith("NFV-PKT-") for check in bad):
+    if host.measurements or any(check.id.startswith("NFV-PKT-") and check.id != _UNSENT for check in bad):
         return headline(host, bad)
+    unsent = " No packet was sent: no guest can be measured." if any(c.id == _UNSENT for c in host.checks) else ""
     if not bad:
-        return f"{host.host} is as planned: {counted(host.checks)}."
-    return f"{host.host} is not as planned: {counted(host.checks)} ({named(bad)})."
+        return f"{host.host} is as planned: {counted(host.checks)}.{unsent}"
+    return f"{host.host} is not as planned: {counted(host.checks)} ({named(bad)}).{unsent}"
 
 
 def sentence(result: Result, strict: bool = False) -> str:

@@ -35,6 +35,7 @@ class Wish:
     budget_s: float
     at_least_pps: int | None = None
     only_calibrate: bool = False
+    behind: str = ""  # added to the name of the path: one that is measured several times says with what
 
 
 @dataclass(frozen=True)

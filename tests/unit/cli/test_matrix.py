@@ -225,6 +225,33 @@ def test_every_cell_is_measured_or_skipped_with_the_reason_that_was_found() -> N
     assert "HPCAP is not installed" in told["bare metal, HPCAP, 64"]
 
 
+def test_each_cell_of_a_path_has_a_name_of_its_own() -> None:
+    behind: list[str] = []
+
+    def measure(host: HostResult, wish: Wish) -> HostResult:
+        behind.append(wish.behind)
+        return host
+
+    measured(group(Found({KERNEL: measure})))
+    assert behind == [" 64 B", " 965 B"]
+
+
+@pytest.mark.parametrize(("kind", "numbers"), [("lab", [1, 2]), ("agent", [1])])
+def test_two_vfs_of_a_source_that_sends_to_one_are_a_skip_with_the_reason(kind: str, numbers: list[int]) -> None:
+    vfs: Any = tuple(SimpleNamespace(address=name, pf_driver="kernel") for name in "ab")
+    run: Any = SimpleNamespace(
+        looked=SimpleNamespace(source=SimpleNamespace(kind=kind)), with_options=lambda **_: SimpleNamespace(result=None)
+    )
+    engines = {"kernel": "kernel", "dpdk": "DPDK"}
+    rows = [key[3] for key, _ in verify_matrix._rows(run, vfs, engines)]
+    apart = verify_matrix._apart(run, vfs, engines)
+    assert sorted(set(rows)) == numbers
+    both = {("virtual function", engine, "kernel", 2) for engine in engines.values()}
+    assert set(apart) == (both if numbers == [1] else set())
+    told = cells(verify_matrix._measured(EMPTY, WISH, [], There(vfs=2, known=apart), ("64",)))
+    assert ("one VF at a time" in told["virtual function, kernel, PF by kernel, 2 VFs, 64"]) == (numbers == [1])
+
+
 def test_an_interrupt_ends_all_and_says_so_of_what_was_not_measured() -> None:
     left: list[str] = []
     partial = SimpleNamespace(partial=INTERRUPTED, name="x", model_copy=lambda update: partial)

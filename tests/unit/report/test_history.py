@@ -100,4 +100,9 @@ def test_the_command_renders_compares_and_follows(typed: Type, tmp_path: Path) -
     store.add(two)
     code, out, err = typed("--history", "box")
     assert code == 4 and "9.3" in out and "regression" in err
+    for what in (("a.json", "b.json"), ("--history", "box")):
+        for form in ("html", "junit", "tap", "prometheus"):
+            code, _, err = typed(*what, f"--{form}", "not.made")
+            assert code == 2 and "NFV-PKT-214" in err and form in err and not Path("not.made").exists()
+    assert typed("--history", "box", "a.json")[0] == 2
     assert typed("--history", "nobody")[0] == 2 and typed()[0] == 2 and typed("c.html")[0] == 2

@@ -78,6 +78,17 @@ def test_table(searched: Result, lossy: Result) -> None:
         golden(f"{name}.txt", "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n")
 
 
+def test_jsonl(lossy: Result) -> None:
+    """Begin, then the measurement with its trials, then the verdicts: the order in which it went on."""
+    text = "\n".join(jsonl.lines(lossy)) + "\n"
+    golden("lossy.jsonl.txt", text)
+    events = [json.loads(line)["event"] for line in text.splitlines()]
+    assert list(dict.fromkeys(events)) == [
+        "begin", "measurement-begin", "calibration", "trial", "measurement-end", "check", "host", "end",
+    ]  # fmt: skip
+    assert events == sorted(events, key=list(dict.fromkeys(events)).index)  # each kind in one piece
+
+
 def test_jsonl_ends_with_the_exit_code(lossy: Result) -> None:
     last = json.loads(list(jsonl.lines(lossy))[-1])
     assert last["exit_code"] == 4 and "were lost at 14.880 Mpps" in last["summary"]

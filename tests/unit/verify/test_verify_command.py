@@ -85,9 +85,39 @@ def test_warnings_count_only_when_strict(raw: dict[str, Any], typed: Type) -> No
     assert code == 4 and "NFV-STATE-056" in said
 
 
-def test_what_is_to_be_verified_must_be_said(typed: Type) -> None:
+def test_a_host_alone_means_its_state_and_all_its_guests(
+    raw: dict[str, Any], typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nfvcap.cli import verify_guest
+
+    monkeypatch.setattr(verify_guest, "_wire_is_there", lambda *_: None)
+    monkeypatch.setattr(verify_guest, "around_host", lambda environment, facts: environment)
+    monkeypatch.setattr(verify_guest, "_look", lambda *_: (None, {"vm1": {"state": "running", "vfs": []}}))
+    code, said = typed("host1", "--no-keep")
+    assert code == 0 and "NFV-PKT-003" in said and "vm1 has no VF" in said
+    assert said.rstrip().endswith("116 PASS. No packet was sent: no guest can be measured.")
+    assert typed("host1", "--no-keep", "--strict")[0] == 4
+    _, said = typed("host1", "--no-keep", "--format", "jsonl")
+    events = [json.loads(line)["event"] for line in said.splitlines()]
+    assert events == ["begin", *["check"] * 117, "host", "end"]
+
+
+def test_a_host_alone_without_a_source_hears_what_to_type(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NFVCAP_LAB", "none-of-these")
     code, said = typed("host1")
-    assert code == 2 and "NFV-STATE-201" in said and "nfvcap verify host1 --state-only" in said
+    assert code == 2 and "NFV-PKT-211" in said
+    assert "nfvcap verify host1 --from HOST:PORT" in said and "nfvcap verify host1 --state-only" in said
+
+
+@pytest.mark.parametrize("words", [("localhost",), ("host1", "--plan", "plan.json")])
+def test_what_is_to_be_verified_must_be_said(typed: Type, words: tuple[str, ...]) -> None:
+    code, said = typed(*words)
+    assert code == 2 and "NFV-STATE-201" in said and f"nfvcap verify {words[0]} --state-only" in said
+
+
+def test_packets_are_for_one_host(typed: Type) -> None:
+    code, said = typed("host1", "host2")
+    assert code == 2 and "NFV-PKT-203" in said and "--state-only" in said
 
 
 def test_a_report_that_cannot_be_written(raw: dict[str, Any], typed: Type) -> None:

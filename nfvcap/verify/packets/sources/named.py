@@ -13,6 +13,13 @@ from nfvcap.verify.packets.path import Source
 from nfvcap.verify.packets.sources.origin import Origin, wire_to
 from nfvcap.verify.packets.sources.wire import wire_source
 
+ONE_AT_A_TIME = "the generator sends to one VF at a time"
+
+
+def sends_to_several(origin: Origin) -> bool:
+    """Can the source send to several VFs at once, each a flow of its own?"""
+    return origin.kind == "lab"
+
 
 @contextmanager
 def opened(origin: Origin, vfs: Sequence[GuestVf], omit_every: int = 0) -> Iterator[Source]:
@@ -28,9 +35,9 @@ def opened(origin: Origin, vfs: Sequence[GuestVf], omit_every: int = 0) -> Itera
         with wire_source(wire, str(origin), [vf.layout for vf in vfs], omit_every) as source:
             yield source
         return
-    if len(vfs) > 1:
+    if len(vfs) > 1 and not sends_to_several(origin):
         raise UsageError(
-            "NFV-PKT-211", "the generator sends to one VF at a time", f"asked for were {len(vfs)}",
+            "NFV-PKT-211", ONE_AT_A_TIME, f"asked for were {len(vfs)}",
             "name one of them with --vf",
         )  # fmt: skip
     from nfvcap.agent.brought import brought
