@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 
 def alternate(contestants: Mapping[str, Callable[[], float]], runs: int) -> dict[str, list[float]]:
@@ -29,6 +29,23 @@ def report(seconds: Mapping[str, list[float]], peer: str, limits: Mapping[str, f
             if name in limits:
                 ok = middle <= limits[name]
                 met &= ok
-                line += f"   limit {limits[name]:g}: {'met' if ok else 'MISSED'}"
+                line += f"   limit {limits[name]:g}: {_word(ok)}"
         print(line)
     return met
+
+
+def report_counts(counts: Mapping[str, Sequence[int]], what: str, limits: Mapping[str, int]) -> bool:
+    """Print the highest count of each contestant; True when every limit is met."""
+    met = True
+    for name, counted in counts.items():
+        line = f"{name:<28} {max(counted):>9}   {what} at most"
+        if name in limits:
+            ok = max(counted) <= limits[name]
+            met &= ok
+            line += f"   limit {limits[name]}: {_word(ok)}"
+        print(line)
+    return met
+
+
+def _word(ok: bool) -> str:
+    return "met" if ok else "not met"

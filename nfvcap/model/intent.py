@@ -77,7 +77,10 @@ class VfIntent(VfDefaults):
 
 class PfIntent(IntentModel):
     pf: kind.PfName = Field(description="PCI address of the port, or the name of its interface")
-    vfs: kind.Count = Field(description="number of VFs")
+    vfs: kind.Count = Field(
+        description="number of VFs; 0 removes those of an earlier plan, which a port that is not listed keeps until the"
+        " next boot"
+    )
     driver: kind.Driver = Field(
         default="kernel", description="driver of the VFs: kernel (its default), vfio-pci, or a driver by name"
     )
