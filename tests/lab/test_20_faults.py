@@ -15,7 +15,7 @@ import yaml
 
 from nfvcap.lab import Lab
 from nfvcap.lab.topology import PORTS
-from tests.lab.conftest import HOST, Controller, ProvisionedLab
+from tests.lab.conftest import FIRST_PF, HOST, Controller, ProvisionedLab, write_inventory
 from tests.lab.host import Host
 
 pytestmark = pytest.mark.lab
@@ -117,6 +117,28 @@ def test_a_vf_that_fails_to_bind_is_named_and_the_next_run_mends_it(
         said = nfvcap.failing("provision", HOST, "--yes", expect=(1, 4))
         assert vf in said and "NFV-DRV" in said, said
     nfvcap("provision", HOST, "--yes")  # and its checks pass
+
+
+@pytest.mark.soak  # four runs of provision
+def test_a_port_that_leaves_the_inventory_keeps_its_vfs_until_they_are_asked_to_go(
+    provisioned_lab: ProvisionedLab, nfvcap: Controller, lab: Lab, host: Host, tmp_path: Path
+) -> None:
+    write_inventory(nfvcap.top, lab, nfvcap.inventory, all_pfs=True)
+    nfvcap("provision", HOST, "--yes")
+    before = host.num_vfs(FIRST_PF)
+    assert before > 0
+    intent = yaml.safe_load(nfvcap.inventory.read_text())["all"]["hosts"][HOST]["nfvcap"]
+    others = [entry for entry in intent["pfs"] if entry["pf"] != FIRST_PF]
+    with intent_with(nfvcap, tmp_path, pfs=others) as without:
+        assert "no longer in the inventory" in " ".join(without("plan", HOST, expect=3).split())
+        without("provision", HOST, "--yes")  # what it leaves alone, as it said, is no failure
+        said = " ".join(without("verify", HOST, "--state-only").split())
+        assert "NFV-STATE-056" in said and "list the port with vfs: 0" in said
+    assert host.num_vfs(FIRST_PF) == before
+    with intent_with(nfvcap, tmp_path, pfs=[{"pf": FIRST_PF, "vfs": 0}, *others]) as asked:
+        asked("provision", HOST, "--yes")
+    assert host.num_vfs(FIRST_PF) == 0
+    nfvcap("provision", HOST, "--yes")
 
 
 def test_power_cut_while_grub_is_written(

@@ -37,33 +37,6 @@ def provisioned_lab(lab: Lab, nfvcap: Controller) -> ProvisionedLab:
     return ProvisionedLab(lab, nfvcap)
 
 
-@pytest.mark.timeout(1800)  # every break is a verification of its own
-def test_exactly_the_right_check_goes_red(provisioned_lab: ProvisionedLab, host: Host) -> None:
-    verify = _verifier(provisioned_lab)
-    plan = _plan_file(host)
-    assert _red(verify({})) == set(), "the host is not as planned to begin with"
-    host.run(f"mkdir -p {SPARE}")
-    mend = "true"
-    breaks = Provisioned(host).breaks()
-    known = {entry.id.removeprefix("NFV-STATE-") for entry in catalogue.read(WORDS)}
-    wrong = [f"NFV-STATE-{number} is never broken" for number in sorted(never_broken(breaks, known))]
-    try:
-        for one in breaks:
-            # One connection for both: mending the last and breaking the next.
-            done = host.lab.ssh(["sh", "-c", shlex.quote(f"{mend}; set -e; {one.do}")], check=False)
-            mend = one.undo
-            if not done.ok:
-                wrong.append(f"{one.name}: cannot be broken like this: {done.stderr}")
-                continue
-            red = _red(verify(plan if one.given else {}))
-            if red != one.red:
-                wrong.append(f"{one.name}: wanted {sorted(one.red)}, red {sorted(red)}")
-    finally:
-        host.run(f"{mend}; rm -rf {SPARE}")
-    assert not wrong, "\n".join(wrong)
-    assert _red(verify({})) == set(), "the last thing was not mended"
-
-
 def test_the_command_line_tells_it_too(provisioned_lab: ProvisionedLab, host: Host, nfvcap: Controller) -> None:
     pf = Provisioned(host)
     nfvcap("status", HOST)
@@ -96,6 +69,33 @@ def test_doctor_finds_a_provisioned_host_fit_and_says_what_it_found(
     assert found["NFV-DOC-105", ""]["found"].startswith("on, ")
     for pf in host.desired()["pfs"]:
         assert found["NFV-DOC-117", pf["address"]]["found"] == f"0 of {pf['num_vfs']} VFs share a group"
+
+
+@pytest.mark.timeout(1800)  # every break is a verification of its own
+def test_exactly_the_right_check_goes_red(provisioned_lab: ProvisionedLab, host: Host) -> None:
+    verify = _verifier(provisioned_lab)
+    plan = _plan_file(host)
+    assert _red(verify({})) == set(), "the host is not as planned to begin with"
+    host.run(f"mkdir -p {SPARE}")
+    mend = "true"
+    breaks = Provisioned(host).breaks()
+    known = {entry.id.removeprefix("NFV-STATE-") for entry in catalogue.read(WORDS)}
+    wrong = [f"NFV-STATE-{number} is never broken" for number in sorted(never_broken(breaks, known))]
+    try:
+        for one in breaks:
+            # One connection for both: mending the last and breaking the next.
+            done = host.lab.ssh(["sh", "-c", shlex.quote(f"{mend}; set -e; {one.do}")], check=False)
+            mend = one.undo
+            if not done.ok:
+                wrong.append(f"{one.name}: cannot be broken like this: {done.stderr}")
+                continue
+            red = _red(verify(plan if one.given else {}))
+            if red != one.red:
+                wrong.append(f"{one.name}: wanted {sorted(one.red)}, red {sorted(red)}")
+    finally:
+        host.run(f"{mend}; rm -rf {SPARE}")
+    assert not wrong, "\n".join(wrong)
+    assert _red(verify({})) == set(), "the last thing was not mended"
 
 
 def _verifier(provisioned: ProvisionedLab) -> Callable[[Any], tuple[Check, ...]]:
