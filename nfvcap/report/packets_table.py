@@ -27,6 +27,8 @@ def blocks(m: Measurement) -> Iterator[Text | Table]:
         yield _waterfall(worst)
     if m.label != "performance":
         yield Text(f"  {m.label_note}", "dim")
+    if m.deviations:
+        yield Text(f"  deviates from the standard: {'; '.join(m.deviations)}", "dim")
     yield Text(
         f"  {len(m.trials)} trials in {seconds(m.took_s)}" + (f"; partial: {m.partial}" if m.partial else ""), "dim"
     )

@@ -19,6 +19,7 @@ from nfvcap.model.result import Result
 from nfvcap.model.schema import DIRECTORY
 from nfvcap.report import html, jsonl, junit, prometheus, table, tap
 from nfvcap.verify.packets.checks import checks
+from nfvcap.verify.packets.profiles import PROFILES
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -138,6 +139,24 @@ def test_the_page_is_one_file_with_the_answer_first(searched: Result) -> None:
     )
     assert "in the closed file" in text and "residual" in text and "study: 37.6 %" in text
     assert "CPU <&> 2.6 GHz" in text and "512 huge pages of 2 MiB" in text
+
+
+@pytest.mark.parametrize("name", [name for name, profile in PROFILES.items() if profile.deviations])
+def test_what_deviates_from_the_standard_is_shown_without_unfolding_anything(searched: Result, name: str) -> None:
+    (host,) = searched.hosts
+    m = host.measurements[0].model_copy(update={"profile": name, "deviations": PROFILES[name].deviations})
+    result = searched.model_copy(update={"hosts": (host.model_copy(update={"measurements": (m,)}),)})
+    words = " ".join("".join(page(result).words).split())
+    head = words[words.index("profile " + name) : words.index("no-drop rate")]
+    stream = io.StringIO()
+    table.write(result, stream)
+    printed = " ".join(stream.getvalue().split())
+    for deviation in m.deviations:
+        assert deviation in head and deviation in printed
+
+
+def test_a_profile_that_names_a_standard_says_how_it_deviates() -> None:
+    assert {name for name, profile in PROFILES.items() if not profile.deviations} == {"soak"}
 
 
 def test_every_lost_integer_is_on_the_page(lossy: Result) -> None:
