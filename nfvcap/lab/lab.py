@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from nfvcap.errors import ExitCode, NfvcapError
@@ -95,6 +95,7 @@ class Lab:
             if self.pid() is not None and boot.half_started(self.paths):
                 self._stop_now()
             if self.pid() is not None:
+                self._go_on()
                 boot.wait_ready(self.name, self.paths, stages, timeout_s)
             else:
                 self._start(stages, timeout_s)
@@ -153,6 +154,7 @@ class Lab:
             state=state,
             age_s=process.age_s(pid),
             answering=answering,
+            stopped=not answering and self._stopped(),
             pid=pid,
             wires=wires,
             resets=watchdog.resets(self.paths),
@@ -212,6 +214,18 @@ class Lab:
             # Ctrl-C included: whoever starts a lab leaves no half of it running.
             self._stop_now()
             raise
+
+    def _stopped(self) -> bool:
+        """QEMU stops a machine whose disk could not be written: this machine's disk is full."""
+        with suppress(NfvcapError), Qmp(self.paths.qmp) as qmp:
+            return bool(qmp.execute("query-status")["status"] == "io-error")
+        return False
+
+    def _go_on(self) -> None:
+        if self._stopped():
+            self.say("  it stood still because the disk was full; it goes on ...")
+            with Qmp(self.paths.qmp) as qmp:
+                qmp.execute("cont")
 
     def _lock(self) -> AbstractContextManager[None]:
         return locked(self.paths.lock, f"another command on lab {self.name!r}", wait_s=_LOCK_WAIT_S, say=self.say)

@@ -49,7 +49,8 @@ class State:
 
 @dataclass(frozen=True)
 class Status:
-    """What `lab status` shows; ``state`` is ``down``, ``booting``, ``up`` or ``silent`` (runs, ssh does not answer)."""
+    """What `lab status` shows; ``state`` is ``down``, ``booting``, ``up``, ``silent`` (runs, ssh does not answer) or
+    ``stopped`` (its disk could not be written)."""
 
     name: str
     state: str
@@ -76,10 +77,11 @@ class Status:
 
     @classmethod
     def running(
-        cls, name: str, paths: Paths, disk_bytes: int, *, state: State, age_s: float, answering: bool, pid: int,
+        cls, name: str, paths: Paths, disk_bytes: int, *, state: State, age_s: float, answering: bool,
+        stopped: bool = False, pid: int,
         wires: dict[int, bool], resets: list[str],
     ) -> Self:  # fmt: skip
-        word = "up" if answering else "silent" if state.boot_s else "booting"
+        word = "stopped" if stopped else "up" if answering else "silent" if state.boot_s else "booting"
         ports = [
             {"port": port.index, "address": port.address, "node": port.node, "mac": port.mac,
              "wire": str(paths.wire(port)), "listener": wires[port.index]}

@@ -12,7 +12,10 @@ def lines(status: Status) -> list[str]:
     """The status, one fact per line."""
     if status.state == "down":
         return [f"{status.name}: down (disk {status.disk_bytes / _MIB:.0f} MiB in {status.directory})"]
-    words = {"up": "up", "booting": "booting, ssh does not answer yet", "silent": "running, but ssh does not answer"}
+    words = {
+        "up": "up", "booting": "booting, ssh does not answer yet", "silent": "running, but ssh does not answer",
+        "stopped": "stopped: its disk could not be written; make room on this machine's, then nfvcap lab up",
+    }  # fmt: skip
     booted = f", ssh answered after {status.boot_s:.0f} s" if status.boot_s else ""
     return [
         f"{status.name}: {words[status.state]} since {status.since}{booted}",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
@@ -14,6 +15,7 @@ from nfvcap.lab import Lab, boot, process
 from nfvcap.lab import image as images
 from nfvcap.lab.image import Image
 from nfvcap.lab.state import State
+from nfvcap.lab.text import lines
 
 
 class Machine:
@@ -100,6 +102,39 @@ def test_what_ran_before_survives_an_interrupted_up(lab: Lab, machine: Machine) 
     with pytest.raises(KeyboardInterrupt):
         lab.up()
     assert machine.done == ["wait"]
+
+
+class Stopped:
+    """QEMU's control socket after a disk that was full."""
+
+    asked: ClassVar[list[str]] = []
+
+    def __init__(self, _path: Path) -> None:
+        pass
+
+    def __enter__(self) -> Stopped:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def execute(self, command: str) -> dict[str, str]:
+        self.asked.append(command)
+        return {"status": "io-error"} if command == "query-status" else {}
+
+
+def test_a_machine_that_stands_still_because_the_disk_was_full_says_so_and_goes_on(
+    lab: Lab, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(lab)
+    machine.running = True
+    monkeypatch.setattr("nfvcap.lab.lab.Qmp", Stopped)
+    monkeypatch.setattr(process, "age_s", lambda _pid: 60.0)
+    status = lab.status()
+    assert status.state == "stopped" and "make room" in lines(status)[0]
+    Stopped.asked.clear()
+    lab.up()
+    assert Stopped.asked == ["query-status", "cont"] and machine.done == ["wait"]
 
 
 def test_a_half_started_machine_is_replaced(lab: Lab, machine: Machine) -> None:
