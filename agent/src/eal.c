@@ -98,6 +98,21 @@ static void check_devices(const struct eal_options *o)
     }
 }
 
+/* DPDK has one for the whole process. */
+static const char *vf_token(const struct eal_options *o)
+{
+    const char *token = "";
+    for (unsigned i = 0; i < o->n_ports; i++) {
+        if (o->ports[i].vf_token[0] == '\0')
+            continue;
+        if (token[0] != '\0' && strcmp(token, o->ports[i].vf_token) != 0)
+            die(EXIT_USAGE, "two ports have different vf-tokens", "a program can have only one",
+                "start an agent for each");
+        token = o->ports[i].vf_token;
+    }
+    return token;
+}
+
 void eal_start(const struct eal_options *o)
 {
     check_devices(o);
@@ -134,6 +149,9 @@ void eal_start(const struct eal_options *o)
     }
     if (!any_pci)
         argv[argc++] = "--no-pci";
+    const char *token = vf_token(o);
+    if (token[0] != '\0')
+        argv[argc++] = text("--vfio-vf-token=%s", token);
     argv[argc] = NULL;
 
     FILE *log = open_memstream(&log_text, &log_length);

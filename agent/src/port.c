@@ -238,6 +238,17 @@ static void set_promiscuous(struct port *p)
              "--no-promiscuous");
 }
 
+/* Not before the start: that resets a VF, and its PF then gives it the address that it had. */
+static int set_mac(const struct port *p)
+{
+    static const uint8_t none[6];
+    struct rte_ether_addr address;
+    if (memcmp(p->spec.mac, none, sizeof(none)) == 0)
+        return 0;
+    memcpy(address.addr_bytes, p->spec.mac, sizeof(p->spec.mac));
+    return rte_eth_dev_default_mac_addr_set(p->id, &address);
+}
+
 void port_open(struct port *p, const struct port_spec *spec, const struct port_config *config)
 {
     memset(p, 0, sizeof(*p));
@@ -293,6 +304,9 @@ void port_start(struct port *p)
     int rc = rte_eth_dev_start(p->id);
     if (rc != 0)
         die(EXIT_USAGE, text("%s: cannot be started", p->spec.text), rte_strerror(-rc), NULL);
+    rc = set_mac(p);
+    if (rc != 0)
+        die(EXIT_USAGE, text("%s: cannot have this address", p->spec.text), rte_strerror(-rc), "leave ,mac= out");
     rc = port_stamps_start(&p->stamps, p->id);
     if (rc != 0)
         die(EXIT_USAGE, text("%s: the NIC's clock cannot be started", p->spec.text), rte_strerror(-rc),
@@ -342,6 +356,8 @@ bool port_restart(struct port *p, bool reset, const char **why)
     }
     if (rc == 0)
         rc = rte_eth_dev_start(p->id);
+    if (rc == 0)
+        rc = set_mac(p);
     if (rc == 0)
         rc = port_stamps_start(&p->stamps, p->id);
     if (rc != 0) {

@@ -32,6 +32,56 @@ static size_t pci_address_length(const char *s)
     return domain + 7;
 }
 
+static bool parse_token(const char *s, size_t n, char out[37])
+{
+    if (n != 36)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? s[i] != '-' : !isxdigit((unsigned char)s[i]))
+            return false;
+    }
+    snprintf(out, 37, "%.36s", s);
+    return true;
+}
+
+static bool parse_mac(const char *s, size_t n, uint8_t out[6])
+{
+    if (n != 17)
+        return false;
+    for (size_t i = 0; i < 6; i++) {
+        if (!all_hex(s + 3 * i, 2) || (i < 5 && s[3 * i + 2] != ':'))
+            return false;
+        out[i] = (uint8_t)strtoul(s + 3 * i, NULL, 16);
+    }
+    static const uint8_t none[6];
+    return (out[0] & 1) == 0 && memcmp(out, none, sizeof(none)) != 0;
+}
+
+/* ,key=value of ours is understood here, others are the driver's. */
+static bool parse_pci_keys(const char *rest, struct port_spec *out, const char **why)
+{
+    while (*rest == ',') {
+        size_t n = 1 + strcspn(rest + 1, ",");
+        if (strncmp(rest, ",vf-token=", 10) == 0) {
+            if (!parse_token(rest + 10, n - 10, out->vf_token)) {
+                *why = "a vf-token is a UUID such as 14d63f20-8445-11ea-8900-1f9ce7d5650d (uuidgen makes one)";
+                return false;
+            }
+        } else if (strncmp(rest, ",mac=", 5) == 0) {
+            if (!parse_mac(rest + 5, n - 5, out->mac)) {
+                *why = "a mac is an address of one station, such as 02:00:00:00:00:01";
+                return false;
+            }
+        } else {
+            size_t used = strlen(out->devargs);
+            snprintf(out->devargs + used, sizeof(out->devargs) - used, "%.*s", (int)n, rest);
+        }
+        rest += n;
+    }
+    return true;
+}
+
 static bool parse_pci(const char *s, size_t address_length, struct port_spec *out, const char **why)
 {
     const char *rest = s + address_length;
@@ -42,8 +92,8 @@ static bool parse_pci(const char *s, size_t address_length, struct port_spec *ou
     const char *domain = address_length == 7 ? "0000:" : "";
     out->is_pci = true;
     snprintf(out->device, sizeof(out->device), "%s%.*s", domain, (int)address_length, s);
-    snprintf(out->devargs, sizeof(out->devargs), "%s%s", domain, s);
-    return true;
+    snprintf(out->devargs, sizeof(out->devargs), "%s", out->device);
+    return parse_pci_keys(rest, out, why);
 }
 
 static bool parse_vdev(const char *s, struct port_spec *out, const char **why)

@@ -28,6 +28,32 @@ static void test_pci(void **state)
     assert_false(port_spec_parse("81:10", PORT_RECEIVES, 0, 1, &spec, &why));
 }
 
+static void test_pci_keys_of_ours(void **state)
+{
+    const char *token = "14d63f20-8445-11ea-8900-1f9ce7d5650d";
+    char with[128];
+    snprintf(with, sizeof(with), "81:10.3,vf-token=%s,representor=1,mac=02:00:00:81:00:0a", token);
+    assert_true(port_spec_parse(with, PORT_RECEIVES, 0, 1, &spec, &why));
+    assert_string_equal(spec.devargs, "0000:81:10.3,representor=1");
+    assert_string_equal(spec.vf_token, token);
+    assert_memory_equal(spec.mac, "\x02\x00\x00\x81\x00\x0a", 6);
+    static const char *const wrong[] = {
+        "vf-token=",
+        "vf-token=14d63f20",
+        "vf-token=14d63f20-8445-11ea-8900-1f9ce7d5650g",
+        "mac=",
+        "mac=02:00:00:81:00",
+        "mac=03:00:00:81:00:01",
+        "mac=00:00:00:00:00:00",
+        "mac=02:00:00:81:00:01:00",
+    };
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        snprintf(with, sizeof(with), "81:10.3,%s,x=1", wrong[i]);
+        assert_false(port_spec_parse(with, PORT_RECEIVES, 0, 1, &spec, &why));
+        assert_non_null(strstr(why, wrong[i][0] == 'm' ? "mac" : "UUID"));
+    }
+}
+
 static void test_vdev(void **state)
 {
     assert_true(port_spec_parse("vdev:net_null3,size=1024", PORT_RECEIVES, 0, 1, &spec, &why));
@@ -90,8 +116,8 @@ static void test_nonsense(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pci),          cmocka_unit_test(test_vdev),     cmocka_unit_test(test_interfaces),
-        cmocka_unit_test(test_packet_rings), cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_pci),        cmocka_unit_test(test_pci_keys_of_ours), cmocka_unit_test(test_vdev),
+        cmocka_unit_test(test_interfaces), cmocka_unit_test(test_packet_rings),     cmocka_unit_test(test_nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
