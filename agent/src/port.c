@@ -6,11 +6,8 @@
 #include "packet_ring.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <rte_ethdev.h>
@@ -421,44 +418,4 @@ void port_read_counters(struct port *p, struct port_counters *out)
     out->nic_missed += p->kept.nic_missed - p->baseline.nic_missed;
     out->nic_errors += p->kept.nic_errors - p->baseline.nic_errors;
     out->nic_no_mbuf += p->kept.nic_no_mbuf - p->baseline.nic_no_mbuf;
-}
-
-/* The drivers for the kernel's interfaces say that the link is up, whatever the interface says. */
-static bool interface_is_running(const char *name)
-{
-    struct ifreq request;
-    memset(&request, 0, sizeof(request));
-    memcpy(request.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool running = fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0;
-    if (fd >= 0)
-        close(fd);
-    return running;
-}
-
-bool port_poll_link(struct port *p)
-{
-    struct rte_eth_link link;
-    memset(&link, 0, sizeof(link));
-    if (rte_eth_link_get_nowait(p->id, &link) != 0)
-        return false;
-    bool up = link.link_status == RTE_ETH_LINK_UP;
-    if (p->spec.interface[0] != '\0')
-        up = interface_is_running(p->spec.interface);
-    p->link_mbps = p->packets != NULL ? 0 : link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
-    if (up == p->link_up)
-        return false;
-    p->link_up = up;
-    p->link_changes++;
-    return true;
-}
-
-bool port_wait_link(struct port *p, unsigned timeout_ms)
-{
-    for (unsigned waited = 0;; waited += 20) {
-        port_poll_link(p);
-        if (p->link_up || waited >= timeout_ms)
-            return p->link_up;
-        usleep(20 * 1000);
-    }
 }
