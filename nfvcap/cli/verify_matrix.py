@@ -18,7 +18,7 @@ from nfvcap.cli.output import paint, say
 from nfvcap.cli.packet_options import PacketOptions
 from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.lab.topology import PORTS
-from nfvcap.model.result import HostResult
+from nfvcap.model.result import HostResult, Verdict
 from nfvcap.verify.packets.cells import KEYS, TRAFFICS, Key, There, keys_of, reasons, subject
 from nfvcap.verify.packets.checks import failed, skipped
 from nfvcap.verify.packets.engines.ports import Choice, choose, lent, no_dpdk_pf, planned
@@ -172,7 +172,7 @@ def _measured(
                         known[key] = why
                         done.discard(key)
                         break
-                    host = add(host, more)
+                    host = add(host, _said(key, words, more))
                     ended = any(measurement.partial == INTERRUPTED for measurement in host.measurements)
                     if ended:
                         say(paint("interrupted: the report is partial, and says so", "WARN"))
@@ -185,6 +185,15 @@ def _measured(
     there = replace(there, doable=frozenset(done), known=known)
     checks = [skipped("NFV-PKT-020", subject(*cell), why) for cell, why in reasons(there, traffics).items()]
     return host.model_copy(update={"checks": (*host.checks, *checks)})
+
+
+def _said(key: Key, words: str, result: HostResult) -> HostResult:
+    """A cell that could not even be tried is an error under the name of its path; under its own it says the same."""
+    errors = [check.reason for check in result.checks if check.verdict is Verdict.ERROR]
+    if result.measurements or not errors:
+        return result
+    told = skipped("NFV-PKT-020", subject(key, words), errors[0])
+    return result.model_copy(update={"checks": (*result.checks, told)})
 
 
 def _not_set_up(key: Key, result: HostResult) -> str:

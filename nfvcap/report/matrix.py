@@ -97,8 +97,19 @@ def _ours(m: Measurement, cell: Cell) -> Cell:
     elif load and not m.goals:
         words, detail, share = _below_line(load, line)
     else:
-        return cell
+        return _not_loaded(m, cell)
     return Cell(words, detail, share, cell.published, cell.note)
+
+
+def _not_loaded(m: Measurement, cell: Cell) -> Cell:
+    """Why a path that was tried has no figure: it is broken, no rate was good enough, or the measurement ended."""
+    proof = [trial for trial in m.trials if trial.phase == "path proof"]
+    if proof and proof[-1].lost:
+        why = f"{proof[-1].recounted} of {proof[-1].sent} frames arrived before any load"
+        return replace(cell, ours="broken", detail=why)
+    if m.goals:
+        return replace(cell, ours="none", detail="no rate without loss was found")
+    return replace(cell, ours="nothing", detail=m.partial.splitlines()[0]) if m.partial else cell
 
 
 def _below_line(load: Sequence[Trial], line: int) -> tuple[str, str, int]:

@@ -18,6 +18,7 @@ _HELP = {
     "nfvcap_verify_checks": "Checks by verdict.",
     "nfvcap_verify_no_drop_pps": "Highest rate that met the goal of the search, in packets per second.",
     "nfvcap_verify_line_rate_pps": "What the link can carry, in packets per second.",
+    "nfvcap_verify_source_pps": "What the source sends alone, in packets per second: the measured ceiling.",
     "nfvcap_verify_sent_packets": "Numbered frames sent under load.",
     "nfvcap_verify_lost_packets": "Frames that were sent and are not in the closed file, by where they were lost.",
     "nfvcap_verify_partial": "1 when the measurement ended early.",
@@ -55,6 +56,7 @@ def _measurement(host: HostResult, m: Measurement) -> Iterator[Sample]:
             yield "nfvcap_verify_no_drop_pps", {**labels, "loss_ratio": ratio(goal.loss_ratio)}, goal.lower_pps
     if m.calibration is not None:
         yield "nfvcap_verify_line_rate_pps", labels, m.calibration.line_pps
+        yield "nfvcap_verify_source_pps", labels, m.calibration.ceiling_pps
     load = load_of(m)
     yield "nfvcap_verify_sent_packets", labels, sum(trial.sent for trial in load)
     lost: dict[str, int] = {}

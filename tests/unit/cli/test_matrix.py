@@ -21,6 +21,7 @@ from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.model.result import HostResult, Verdict
 from nfvcap.run import Completed
 from nfvcap.verify.packets.cells import KEYS, TRAFFICS, There, subject
+from nfvcap.verify.packets.checks import failed
 from nfvcap.verify.packets.engines.ports import Choice
 from nfvcap.verify.packets.profiles import PROFILES
 from nfvcap.verify.packets.run import INTERRUPTED, Wish
@@ -223,6 +224,14 @@ def test_every_cell_is_measured_or_skipped_with_the_reason_that_was_found() -> N
     assert subject(KERNEL, "64") not in told and "--traffic 64 alone" in told[subject(KERNEL, "965")]
     assert told[subject(VIRTIO, "64")] == "no such NIC"
     assert "HPCAP is not installed" in told["bare metal, HPCAP, 64"]
+
+
+def test_a_cell_that_cannot_be_tried_is_an_error_and_the_table_says_why() -> None:
+    error = failed("vm3 64 B", NfvcapError("NFV-GUEST-010", "the guest's agent is silent", "", "start it"))
+    broken = group(Found({KERNEL: lambda host, wish: host.model_copy(update={"checks": (error,)})}))
+    result = measured(broken, traffics=("64",))
+    assert cells(result)[subject(KERNEL, "64")] == "the guest's agent is silent [NFV-GUEST-010]"
+    assert error in result.checks and int(result.exit_code) == 1
 
 
 def test_each_cell_of_a_path_has_a_name_of_its_own() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from fakes import FRAMES_64, INSTANT, FakeSource, limit, path
+from fakes import FRAMES_64, INSTANT, FakeSource, dead, limit, path
 
 from nfvcap.model.measurement import Measurement
 from nfvcap.model.result import HostResult, Result, Verdict
@@ -64,6 +64,15 @@ def test_a_cell_speaks_of_the_line_rate_only_when_it_was_offered(late: Measureme
 @pytest.mark.parametrize("rate", ["line", "search", "400"])
 def test_a_cell_without_loss_below_the_line_rate_has_no_colour(rate: str) -> None:
     assert cell(run(lambda rate, sent: 0, rate=rate)).heat == -1
+
+
+def test_a_cell_that_was_tried_in_vain_says_why() -> None:
+    broken = cell(run(dead))
+    assert (broken.ours, broken.detail, broken.heat) == ("broken", "0 of 100 frames arrived before any load", -1)
+    none = run(lambda rate, sent: 1, "search")
+    assert cell(none).detail == "no rate without loss was found"
+    ended = none.model_copy(update={"trials": none.trials[:1], "goals": (), "partial": "vm3 is gone\nfix: x"})
+    assert (cell(ended).ours, cell(ended).detail) == ("nothing", "vm3 is gone")
 
 
 def test_sentence_check_and_facts_name_the_offered_rate(late: Measurement) -> None:
