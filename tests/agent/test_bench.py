@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -58,6 +59,45 @@ def test_files_are_removed(agent: Agent, memory_dir: Path) -> None:
     done = bench(agent, "--runs", "1", *SHORT, "--only", "memory-64-pcapng", "--memory", str(memory_dir))
     assert done.returncode == 0 and "the same as pcapng" in done.stdout, done.stderr
     assert list(memory_dir.iterdir()) == []
+
+
+def values(agent: Agent, tmp_path: Path, memory_dir: Path, only: str, *more: str) -> dict[str, float | None]:
+    """The measurements whose names begin so, once; nothing of them may be left."""
+    done = bench(
+        agent, "--runs", "1", *SHORT, "--only", only, "--memory", str(memory_dir), "--json", str(tmp_path / "x"), *more
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(memory_dir.iterdir()) == []
+    assert not list(Path("/tmp").glob("nfvcap-bench-*.memif"))
+    return {m["name"]: m["median"] for m in json.loads((tmp_path / "x").read_text())["measurements"]}
+
+
+def test_real_content_and_shared_memory(agent: Agent, tmp_path: Path, memory_dir: Path) -> None:
+    found = values(agent, tmp_path, memory_dir, "floor-imix,imix,memif-64")
+    assert set(found) == {"floor-imix", "imix", "memif-64", "memif-64-2-links"}
+    assert all(value is not None and 1 < value < 100_000 for value in found.values()), found
+
+
+def test_the_error_of_stamps_is_measured(agent: Agent, tmp_path: Path, memory_dir: Path) -> None:
+    """Whoever looks every 100 us and spreads 32 packets that came at once over that time is wrong by tens of us."""
+    found = values(agent, tmp_path, memory_dir, "stamps-8,stamps-32-slow,stamps-early,clock", "--measure", "200ms")
+    assert found["clock-minute"] is None, "it takes its time from --soak"
+    clock = found.pop("clock")
+    del found["clock-minute"]
+    assert clock is not None and 0 < clock < 1_000_000
+    assert set(found) == {"stamps-8", "stamps-8-middle", "stamps-32-slow", "stamps-32-slow-middle", "stamps-early"}
+    assert found["stamps-early"] == 0
+    for name in ("stamps-8", "stamps-32-slow"):
+        middle, most = found[f"{name}-middle"], found[name]
+        assert middle is not None and most is not None and middle <= most < 20e9
+    slow = found["stamps-32-slow-middle"]
+    assert slow is not None and slow > 20_000
+
+
+def test_every_way_to_run_it_makes_seven_runs(agent: Agent, top: Path) -> None:
+    assert re.search(r"--runs N +repetitions \(7\)", agent.run("bench", "--help").stdout)
+    for name in ("agent/bench/meson.build", "agent/bench/run", "tools/bench"):
+        assert "--runs" not in (top / name).read_text(), name
 
 
 def test_what_is_there_is_printed_when_it_is_ended_early(agent: Agent) -> None:

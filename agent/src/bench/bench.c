@@ -175,6 +175,7 @@ int command_bench(int argc, char **argv)
         bench_measurements[i].wanted = wanted(&o, bench_measurements[i].name);
     run_all(&o);
     checks_forget(&o);
+    mix_forget(&o);
     bench_print(&o);
     bench_write_json(&o);
     return bench_all_musts_met() ? EXIT_OK : EXIT_CHECK_FAILED;

@@ -28,9 +28,10 @@ struct measurement {
     const char *unit;
     /* The value of one run, or NaN; *why then says what is in the way. */
     double (*run)(const struct bench_options *o, const struct measurement *m, const char **why);
-    unsigned size_bytes;
+    unsigned size_bytes; /* of the frames; 0: those of mix_file() */
     const char *extra; /* for run() */
     unsigned more_warm_up_ms;
+    double most;           /* no higher value is looked for: one near it is a lower bound; 0: there is no such limit */
     bool once;             /* in the first run only */
     bool again;            /* tried in each run, also when it had no value in the ones before */
     const char *elsewhere; /* what is known of it when it cannot be measured here */
@@ -55,7 +56,7 @@ extern const unsigned n_bench_figures;
 
 struct measurement *bench_find(const char *name);
 
-/* ours.c, checks.c, disk.c, link.c, soak.c, peers.c */
+/* ours.c, checks.c, disk.c, link.c, memif.c, stamps.c, soak.c, peers.c */
 #define RUN(name) double name(const struct bench_options *o, const struct measurement *m, const char **why)
 RUN(run_floor);
 RUN(run_ours);
@@ -65,6 +66,10 @@ RUN(run_disk);
 RUN(run_dd);
 RUN(run_disk_lost);
 RUN(run_link);
+RUN(run_memif);
+RUN(run_stamps);
+RUN(run_stamps_more);
+RUN(run_clock);
 RUN(run_soak);
 RUN(run_testpmd);
 RUN(run_dumpcap);
@@ -79,6 +84,10 @@ void remove_files(const char *stem);
 
 /* checks.c: remove the files that checks read. */
 void checks_forget(const struct bench_options *o);
+
+/* mix.c: the file of frames of several sizes, made when it is asked for first (NULL: *why), and removed. */
+const char *mix_file(const struct bench_options *o, const char **why);
+void mix_forget(const struct bench_options *o);
 
 /* floor_command.c: the program that run_floor starts. */
 int floor_command(int argc, char **argv);

@@ -67,13 +67,21 @@ static void print_measurements(FILE *to)
     }
 }
 
+#define NEAR_THE_MOST 0.95
+
+static bool is_capped(const struct measurement *m)
+{
+    return m->most > 0 && summary_of(m->values, m->n_values).median >= NEAR_THE_MOST * m->most;
+}
+
 static const char *verdict(const struct figure *f, const struct judged *j)
 {
+    const char *capped = is_capped(bench_find(f->ours)) ? "; a lower bound: no more can be sent" : "";
     if (!j->must_met)
-        return "MUST NOT MET";
+        return text("MUST NOT MET%s", capped);
     if (!j->goal_met)
-        return isnan(f->must) ? "goal not met" : "must met, goal not";
-    return isnan(f->goal) ? "must met" : "goal met";
+        return text("%s%s", isnan(f->must) ? "goal not met" : "must met, goal not", capped);
+    return text("%s%s", isnan(f->goal) ? "must met" : "goal met", capped);
 }
 
 /* For want of a peer the exit code is that of what was measured; the table says that something was not. */
@@ -167,6 +175,7 @@ static void figures_json(struct json *j)
         json_double(j, "must", f->must);
         json_double(j, "goal", f->goal);
         json_bool(j, "at_least", f->at_least);
+        json_bool(j, "lower_bound", is_capped(bench_find(f->ours)));
         json_bool(j, "measured", measured);
         json_bool(j, "must_met", measured && judged.must_met);
         json_bool(j, "goal_met", measured && judged.goal_met);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Measurements on a real file system. */
 #include "bench.h"
-#include "process.h"
+#include "memif.h"
 
 #include "../error.h"
 
@@ -50,33 +50,20 @@ double run_dd(const struct bench_options *o, const struct measurement *m, const 
  */
 static double lost_at(const struct bench_options *o, unsigned size_bytes, double pps, double told_pps, const char **why)
 {
-    char *stem = text("%s/nfvcap-bench-%d", o->disk_dir, (int)getpid());
-    char *ready = text("%s.ready", stem), *socket = text("/tmp/nfvcap-bench-%d.memif", (int)getpid());
     /* clang-format off */
-    const char *receiver[] = {o->self, "capture", "--quiet", "--json", "--ready-file", ready, "--port",
-                              text("vdev:net_memif0,role=server,socket=%s,socket-abstract=no,rsize=11", socket),
-                              "--lcores", "1", "--direct", "--write", text("%s.pcap", stem), "--burst-buffer", "256M",
-                              "--idle-sleep", "20us", NULL};
-    const char *sender[] = {o->self, "generate", "--json", "--port",
-                            text("vdev:net_memif0,role=client,socket=%s,socket-abstract=no,rsize=11", socket), "--size",
-                            text("%u", size_bytes + 4), "--rate", text("%.0fpps", told_pps), "--duration",
-                            text("%ums", o->warm_up_ms + o->measure_ms), "--cpu", "0", "--linger", "500ms", NULL};
+    const char *const storing[] = {"--lcores", "1", "--direct", "--burst-buffer", "256M", "--idle-sleep", "20us", NULL};
+    const char *const sending[] = {"--size", text("%u", size_bytes + 4), "--rate", text("%.0fpps", told_pps), "--duration",
+                                   text("%ums", o->warm_up_ms + o->measure_ms), "--linger", "500ms", NULL};
     /* clang-format on */
-    struct process p;
-    if (!process_start(&p, receiver, NULL)) {
-        *why = "cannot start a process";
-        return NAN;
+    struct memif_trial t;
+    char *sent_report = NULL, *stored_report = NULL;
+    if (memif_open(&t, o, o->disk_dir, 1, storing, why) && memif_send(&t, o, 0, 0, sending, why))
+        sent_report = memif_sent(&t, 0, 60000, why);
+    if (sent_report != NULL) {
+        sleep_ms(200);
+        stored_report = memif_captured(&t, 0, why);
     }
-    for (unsigned waited = 0; waited < 10000 && access(ready, F_OK) != 0 && process_alive(&p); waited += 20)
-        sleep_ms(20);
-    char *sent_report = run_to_end(&(struct bench_options){0}, sender, 60000, why);
-    sleep_ms(200);
-    process_stop(&p);
-    char *stored_report = process_output(&p);
-    process_forget(&p);
-    remove_files(stem);
-    unlink(ready);
-    unlink(socket);
+    memif_forget(&t);
     double value = NAN;
     if (sent_report != NULL && stored_report != NULL) {
         double sent = number_after(sent_report, "{", "sent"),

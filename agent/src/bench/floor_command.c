@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nfvcap-agent bench --floor count|record|mapped SIZE DURATION_MS [DIRECTORY]: prints packets and nanoseconds of CPU.
- */
+/* nfvcap-agent bench --floor count|record|mapped SIZE|FILE DURATION_MS [DIRECTORY]: prints packets and nanoseconds of
+ * CPU. */
 #include "bench.h"
 #include "floor.h"
 
@@ -46,7 +46,8 @@ int floor_command(int argc, char **argv)
     uint64_t duration_ns = strtoull(argv[3], NULL, 10) * 1000000;
     struct port_spec spec;
     const char *why = NULL;
-    if (!port_spec_parse(text("vdev:net_null0,size=%s", argv[2]), PORT_RECEIVES, 0, 1, &spec, &why))
+    const char *source = argv[2][0] == '/' ? "pcap:%s,infinite_rx=1" : "vdev:net_null0,size=%s";
+    if (!port_spec_parse(text(source, argv[2]), PORT_RECEIVES, 0, 1, &spec, &why))
         die(EXIT_USAGE, "bad size", why, NULL);
     struct port_config config = {.n_queues = 1, .n_rx_desc = 512};
     struct eal_options eal = {.ports = &spec, .n_ports = 1, .memory_bytes = port_memory_bytes(&spec, &config)};

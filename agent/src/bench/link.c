@@ -27,7 +27,7 @@
 
 #define SLOWEST_KPPS 5.0
 #define STEP 1.3
-#define STEPS 20 /* up to 730 kpps: four or five rates are tried */
+#define STEPS 20 /* up to 731 kpps (`most` in cases.c): four or five rates are tried */
 #define ATTEMPTS 2
 #define SETTLE_MS 1300u /* tcpdump has the kernel keep a block for a second, unless it is full */
 #define RING_MIB "8"

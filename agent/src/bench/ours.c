@@ -46,9 +46,11 @@ char *run_to_end(const struct bench_options *o, const char *const *argv, unsigne
 
 double run_floor(const struct bench_options *o, const struct measurement *m, const char **why)
 {
-    const char *argv[] = {
-        o->self,       "bench", "--floor", m->extra, text("%u", m->size_bytes), text("%u", o->measure_ms),
-        o->memory_dir, NULL};
+    const char *frames = m->size_bytes != 0 ? text("%u", m->size_bytes) : mix_file(o, why);
+    const char *argv[] = {o->self,       "bench", "--floor", m->extra, frames, text("%u", o->measure_ms),
+                          o->memory_dir, NULL};
+    if (frames == NULL)
+        return NAN;
     char *output = run_to_end(o, argv, 60000, why);
     uint64_t packets, cpu_ns;
     double value = NAN;
@@ -83,10 +85,13 @@ void remove_files(const char *stem)
 /* extra: the options that make the variant; "@" stands for the output file. */
 double run_ours(const struct bench_options *o, const struct measurement *m, const char **why)
 {
+    const char *mix = m->size_bytes == 0 ? mix_file(o, why) : NULL;
+    if (m->size_bytes == 0 && mix == NULL)
+        return NAN;
     const char *argv[PROCESS_ARGS_MAX] = {o->self, "capture", "--quiet", "--json"};
     unsigned n = 4;
     argv[n++] = "--port";
-    argv[n++] = text("vdev:net_null0,size=%u", m->size_bytes);
+    argv[n++] = mix != NULL ? text("pcap:%s,infinite_rx=1", mix) : text("vdev:net_null0,size=%u", m->size_bytes);
     if (strstr(m->extra, "--lcores") == NULL) {
         argv[n++] = "--lcores"; /* storage threads keep away from there */
         argv[n++] = "1";
