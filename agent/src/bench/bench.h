@@ -29,7 +29,7 @@ struct measurement {
     /* The value of one run, or NaN; *why then says what is in the way. */
     double (*run)(const struct bench_options *o, const struct measurement *m, const char **why);
     unsigned size_bytes; /* of the frames; 0: those of mix_file() */
-    const char *extra; /* for run() */
+    const char *extra;   /* for run() */
     unsigned more_warm_up_ms;
     double most;           /* no higher value is looked for: one near it is a lower bound; 0: there is no such limit */
     bool once;             /* in the first run only */
