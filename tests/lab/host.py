@@ -103,6 +103,10 @@ class Host:
         """Wait until all services have been started: ssh answers before those that restore pages and VFs are done."""
         self.run("systemctl is-system-running --wait || true", timeout_s=300)
 
+    def wait_idle(self, within_s: int = 60) -> None:
+        """Wait until no module of nfvcap is at work: one goes on when its controller has been killed."""
+        self.run(f"flock -w {within_s} /run/lock/nfvcap.lock true")
+
     def fingerprint(self) -> dict[str, str]:
         """Path → mode and digest of every file that provisioning could touch; values of the run-time settings."""
         found: dict[str, str] = json.loads(self.lab.ssh(["python3", "-"], stdin=_FINGERPRINT, timeout_s=300).stdout)
