@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from nfvcap.model.measurement import Goal, Trial
@@ -14,6 +14,8 @@ from nfvcap.verify.packets.trials import BudgetSpent
 
 _MIN_LOAD_SHARE = 1000
 """The lowest rate that is tried is a thousandth of the highest one."""
+BELOW = (0.5, 0.1, 0.01)
+"""Shares of the lowest bound that are tried behind the search: who keeps up with a high rate may lose at a low one."""
 
 
 class Measurer(Protocol):
@@ -36,7 +38,7 @@ def search(
 
     Returns:
         The goals with their bounds, and why the search ended early (empty: it did not). Bounds of a search that ended
-        early are those of the trials that were made.
+        early, and of a goal that a rate below its bound does not meet, are those of the trials that were made.
     """
     from MLRsearch import Config, MultipleLossRatioSearch, SearchGoal
 
@@ -60,6 +62,7 @@ def search(
         found: Any = MultipleLossRatioSearch(config=config).search(measurer=adapter, debug=lambda _: None)
         for spec, goal in wanted.items():
             bounds[spec] = _rate(found[goal].relevant_lower_bound), _rate(found[goal].relevant_upper_bound)
+        _try_below(adapter, wanted, bounds)
     except BudgetSpent:
         ended = "the budget was spent before the search was over"
     except RuntimeError as error:  # the library's word for its own time limit
@@ -67,6 +70,24 @@ def search(
             raise
         ended = "the budget was spent before the search was over"
     return tuple(_goal(spec, bounds.get(spec), adapter.trials, ended) for spec in goals), ended
+
+
+def _try_below(
+    adapter: _Adapter, specs: Iterable[GoalSpec], bounds: dict[GoalSpec, tuple[int | None, int | None]]
+) -> None:
+    """A search that is content with a high rate has not looked at lower ones. A goal that one of them breaks is
+    bounded by the trials alone, of which the lowest failure counts. Raises BudgetSpent."""
+    lowest = min((lower for lower, _ in bounds.values() if lower), default=0)
+    longest_s = max(spec.final_trial_s for spec in specs)
+    broken: set[GoalSpec] = set()
+    for rate in (int(lowest * share) for share in BELOW):
+        if rate == 0:
+            break
+        tried = [adapter.trial(rate, longest_s)]
+        if any(spec.exceed_ratio and _breaks(spec, tried[0]) for spec in specs):
+            tried.append(adapter.trial(rate, longest_s))  # a goal that lets a trial with loss be repeated
+        broken |= {spec for spec in specs if all(_breaks(spec, trial) for trial in tried)}
+    bounds.update({spec: _seen(spec, adapter.trials) for spec in broken})
 
 
 class _Adapter:
@@ -77,14 +98,19 @@ class _Adapter:
         self._warm_up = bool(warm_up_s)
         self.trials: list[Trial] = []
 
-    def measure(self, intended_duration: float, intended_load: float) -> Any:
-        from MLRsearch import MeasurementResult
-
-        trial = self._measure(int(intended_load), intended_duration)
+    def trial(self, rate_pps: int, duration_s: float) -> Trial:
+        """One more, kept unless it is the warm-up."""
+        trial = self._measure(rate_pps, duration_s)
         if self._warm_up:
             self._warm_up = False
         else:
             self.trials.append(trial)
+        return trial
+
+    def measure(self, intended_duration: float, intended_load: float) -> Any:
+        from MLRsearch import MeasurementResult
+
+        trial = self.trial(int(intended_load), intended_duration)
         lost, sent = trial.lost, trial.sent
         if trial.verdict is Verdict.INCONCLUSIVE and not trial.source_limited:
             lost = sent  # nobody knows: never a lower bound
@@ -128,6 +154,10 @@ def _goal(spec: GoalSpec, bounds: tuple[int | None, int | None] | None, trials: 
 
 def _meets(spec: GoalSpec, trial: Trial) -> bool:
     return trial.lost <= spec.loss_ratio * trial.sent and not trial.source_limited
+
+
+def _breaks(spec: GoalSpec, trial: Trial) -> bool:
+    return trial.lost > spec.loss_ratio * trial.sent
 
 
 def _seen(spec: GoalSpec, trials: Sequence[Trial]) -> tuple[int | None, int | None]:

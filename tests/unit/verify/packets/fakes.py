@@ -45,11 +45,12 @@ def dead(rate: int, sent: int) -> int:
 
 @dataclass
 class FakeSource:
-    """Sends at most so much; may say that it sent more than it did (``lie``), or less."""
+    """Sends at most so much; may say that it sent more than it did (``lie``), or less, from a rate on."""
 
     name: str = "fake"
     ceiling: int = 100_000_000
     lie: float = 0.0
+    lie_from_pps: int = 0
     limits_known: bool = True
     orders: list[Order] = field(default_factory=list)
     really: int = 0
@@ -63,7 +64,8 @@ class FakeSource:
         order = self.orders[-1]
         rate = min(order.rate_pps or self.ceiling, self.ceiling)
         self.really = order.packets
-        return Sent(numbered=round(order.packets * (1 + self.lie)), duration_ns=order.packets * 10**9 // rate)
+        lie = self.lie if rate >= self.lie_from_pps else 0.0
+        return Sent(numbered=round(order.packets * (1 + lie)), duration_ns=order.packets * 10**9 // rate)
 
     def ceiling_pps(self, traffic: Traffic) -> int:
         return self.ceiling
@@ -79,7 +81,8 @@ class FakePoint:
     name: str = "fake point"
     blind: bool = False
     overcounts: int = 0
-    captured: Captured | None = None
+    clock_steps: Callable[[int], int] = lambda rate: 0
+    """rate in packets a second → how often the clock was set meanwhile"""
     lost: int = 0  # in the trial that is going on
 
     @contextmanager
@@ -102,7 +105,8 @@ class FakePoint:
         self.lost = 0 if is_proof else self.loses(order.rate_pps or 0, self.source.really)
         there = self.source.really - self.lost
         missed = None if self.blind else self.lost + self.overcounts
-        return self.captured or Captured(driver=self.driver, received=there, stored=there, nic_missed=missed)
+        steps = self.clock_steps(order.rate_pps or 0)
+        return Captured(self.driver, received=there, stored=there, nic_missed=missed, clock_steps=steps)
 
     def recount(self, sent: Sent) -> Recount:
         there = self.source.really - self.lost
