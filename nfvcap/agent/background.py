@@ -49,6 +49,12 @@ class RunningCapture:
     ) -> None:
         self._run.end()
 
+    def check(self) -> None:
+        """Does it go on? Raises NfvcapError NFV-AGENT-003 when it has ended by itself."""
+        status = self._run.process.poll()
+        if status is not None:
+            raise self._run.failed(status)
+
     def stop(self, timeout_s: float = _STOP_S) -> CaptureReport:
         """End it (SIGTERM: files are whole) and return its report.
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent brought to a machine for a while, to send from there, and taken away with everything that came along."""
+"""The agent brought to a machine for a while, to send from there, and taken away with everything that came along.
+
+Both hang on connections that the caller holds: when they end, because the caller is killed or the way is cut, the
+generator is told to end and the directory goes. What a machine that lost power has left is removed by the next caller.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nfvcap.agent.beside import Beside
 from nfvcap.agent.deploy import deploy
 from nfvcap.agent.options import GenerateOptions
 from nfvcap.agent.sending import RunningGenerator
 from nfvcap.door.command import CommandDoor
 from nfvcap.door.door import must, shell
 from nfvcap.errors import NfvcapError
+from nfvcap.scratch import scratch
 
 # Whoever holds the other end of standard input keeps the generator going. When that end is closed, by hand, by the
 # death of the caller or by a cut of the connection, the generator is told to end, and its report still comes.
@@ -27,6 +33,27 @@ wait "$p"; s=$?
 kill "$w" 2>/dev/null
 exit "$s"
 """
+
+_PLACE = "/var/tmp/nfvcap-source-"
+# A directory whose keeper is not there is nobody's. One without a keeper is being made, or older than this script.
+_MAKE = """
+for d in "$1"*; do
+  [ -d "$d" ] && [ ! -L "$d" ] && [ -O "$d" ] || continue
+  if p=$(cat "$d/keeper" 2>/dev/null); then
+    tr '\\0' '\\n' <"/proc/$p/cmdline" 2>/dev/null | grep -Fqx "$d" && continue
+  else
+    [ -n "$(find "$d" -prune -mmin +60)" ] || continue
+  fi
+  rm -rf "$d"
+done
+mkdir -m 700 "$2"
+"""
+_KEEP = """
+trap '' HUP
+echo $$ >"$1/keeper" && read -r _
+rm -rf "$1"
+"""
+_END_S = 10.0
 
 
 class Brought:
@@ -66,12 +93,17 @@ def brought(door: CommandDoor, program: Path) -> Iterator[Brought]:
     Raises:
         NfvcapError: NFV-AGENT-006 it does not run there; the door's own.
     """
-    place = f"/var/tmp/nfvcap-source-{secrets.token_hex(4)}"
-    must(shell(door, 'mkdir -m 700 "$1"', place), door)
-    try:
-        deploy(door, program, f"{place}/nfvcap-agent")
-        yield Brought(door, place)
-    finally:
-        # A machine that is gone needs no putting in order, and what was sent from it counts.
-        with contextlib.suppress(NfvcapError):
-            shell(door, 'rm -rf "$1"', place)
+    place = f"{_PLACE}{secrets.token_hex(4)}"
+    must(shell(door, _MAKE, _PLACE, place), door)
+    with scratch("nfvcap-keep-") as here:
+        argv = ["sh", "-c", _KEEP, "sh", place]
+        keeper = Beside(argv, here / "out", here / "messages", _END_S, door.words(argv))
+        keeper.begin()
+        try:
+            deploy(door, program, f"{place}/nfvcap-agent")
+            yield Brought(door, place)
+        finally:
+            keeper.end()
+            # A machine that is gone needs no putting in order, and what was sent from it counts.
+            with contextlib.suppress(NfvcapError):
+                shell(door, 'rm -rf "$1"', place)

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
 import sys
+import termios
+from types import FrameType
 from typing import Any
 
 import click
@@ -78,10 +81,33 @@ def cli() -> None:
     """Turn a Linux server into a verified packet-capture host."""
 
 
+def _unwind(number: int, frame: FrameType | None) -> None:
+    """The first of these signals is Ctrl-C. More of them, as a shell and a kernel send for one closed terminal, must
+    not disturb the putting in order. What would be printed to a terminal that is gone goes nowhere."""
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, lambda number, frame: None)
+    if number == signal.SIGHUP:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            if _hung_up(descriptor):
+                os.dup2(nowhere, descriptor)
+    raise KeyboardInterrupt
+
+
+def _hung_up(descriptor: int) -> bool:
+    try:
+        termios.tcgetattr(descriptor)
+    except termios.error as error:
+        return bool(error.args[0] == errno.EIO)
+    return False
+
+
 def main(argv: list[str] | None = None) -> None:
     """Entry point: runs the verb and turns every outcome into a documented exit code."""
     # A closed terminal or a CI runner's stop must unwind like Ctrl-C, so that nothing is left running.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _unwind)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, _unwind)
     try:
         result: Any = cli.main(args=argv, prog_name="nfvcap", standalone_mode=False)
         code = ExitCode(result) if isinstance(result, int) else ExitCode.OK

@@ -16,12 +16,14 @@ from nfvcap.model.facts import Nic
 from nfvcap.verify.packets.cells import BARE_METAL, Key
 from nfvcap.verify.packets.checks import failed
 from nfvcap.verify.packets.engines.ports import Choice, lent, no_dpdk, whole
+from nfvcap.verify.packets.points.guest import NAME, sweep
 
 if TYPE_CHECKING:
     from nfvcap.cli.verify_guest import Looked
 
 XDP = "grep -q -m 1 ' xsk_rcv' /proc/kallsyms"
 """Ends well where the kernel has AF_XDP."""
+_PLACE = "/var/tmp"
 _QUEUES = 'ls -d "/sys/class/net/$1/queues/rx-"* | wc -l'
 KERNEL: Key = (BARE_METAL, "kernel", "", 0)
 AF_XDP: Key = (BARE_METAL, "AF_XDP", "", 0)
@@ -37,10 +39,11 @@ def bare_metal(looked: Looked, choice: Choice) -> Iterator[Found]:
         yield found
         return
     nic, door = choice.nic, looked.host_door()
-    place = f"/var/tmp/nfvcap-verify-{secrets.token_hex(4)}"
+    place = f"{_PLACE}/{NAME}{secrets.token_hex(4)}"
     found.reasons[DPDK] = no_dpdk(nic)
     try:
         try:
+            sweep(door, _PLACE)
             must(shell(door, 'umask 077; mkdir "$1"', place), door)
             spot = Spot(
                 looked.host, (whole(nic),), looked.host_way, kind="host", attachment=BARE_METAL,

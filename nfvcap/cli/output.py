@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import IO, Any
@@ -31,7 +32,9 @@ def colourful(stream: IO[str]) -> bool:
 
 def say(text: str = "") -> None:
     """Chatter: progress, questions, hints (standard error)."""
-    click.echo(text, err=True, color=colourful(sys.stderr))
+    # Nobody listens any more, as when a terminal was closed: what goes on is more important.
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True, color=colourful(sys.stderr))
 
 
 def emit(text: str = "") -> None:

@@ -7,21 +7,22 @@ The way into the namespace is a command in front, as ssh is one.
 from __future__ import annotations
 
 import os
-import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from nfvcap.agent import build
+from nfvcap.agent import brought, build
 from nfvcap.agent.frame import Verdict, judge
 from nfvcap.door.command import CommandDoor
+from nfvcap.door.door import must, shell
 from nfvcap.errors import NfvcapError
 from nfvcap.mirror.generator import Generator
 from nfvcap.mirror.stream import Sent, Stream
@@ -182,6 +183,68 @@ with brought(door, Path(sys.argv[2])) as there:
 """
 
 
+# A connection as ssh is one: the far end lives in a session of its own, and has its standard input from here.
+_RELAY = """
+import os, subprocess, sys, threading
+far = subprocess.Popen(sys.argv[1:], stdin=-1, stdout=-1, stderr=-1, start_new_session=True)
+def pump(source, target):
+    while data := source.read1(65536):
+        target.write(data); target.flush()
+    target.close()
+home = [threading.Thread(target=pump, args=ends) for ends in
+        ((far.stdout, sys.stdout.buffer), (far.stderr, sys.stderr.buffer))]
+threading.Thread(target=pump, args=(sys.stdin.buffer, far.stdin), daemon=True).start()
+[end.start() for end in home]; [end.join() for end in home]
+os._exit(far.wait())
+"""
+
+
+def test_a_cut_connection_ends_the_source_and_takes_its_directory_away(
+    cable: tuple[CommandDoor, str], agent_binary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = cable[1]
+    door = CommandDoor("host2", (sys.executable, "-c", _RELAY, "ip", "netns", "exec", name))
+    before = set(Path("/var/tmp").glob("nfvcap-source-*"))
+    with listening(name) as found, source_there(door, agent_binary, monkeypatch) as source:
+        (place,) = set(Path("/var/tmp").glob("nfvcap-source-*")) - before
+        with source.sending(Order(traffic("64"), 1 << 30, 1000)) as emission:
+            wait_for(lambda: len(found[ONE]) > 100, "nothing is sent")
+            for pid in relays():
+                os.kill(pid, signal.SIGKILL)
+            with pytest.raises(NfvcapError):
+                emission.wait(60)
+            wait_for(lambda: not pids(name) and not place.exists(), "it goes on")
+        sent = len(found[ONE])
+        time.sleep(0.3)
+        assert len(found[ONE]) == sent
+
+
+def relays() -> list[int]:
+    below = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    return [int(pid) for pid in below if b"start_new_session" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def wait_for(what: Callable[[], object], lacking: str) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline, lacking
+        time.sleep(0.05)
+
+
+def test_directories_that_nobody_keeps_are_removed_and_others_stay(tmp_path: Path) -> None:
+    there = {name: tmp_path / f"nfvcap-source-{name}" for name in ("dead", "alive", "new", "old")}
+    for place in there.values():
+        place.mkdir()
+    keeper = subprocess.Popen(["sh", "-c", "read -r _; exit", "sh", str(there["alive"])], stdin=subprocess.PIPE)
+    (there["alive"] / "keeper").write_text(f"{keeper.pid}\n")
+    (there["dead"] / "keeper").write_text(f"{os.getpid()}\n")  # another program has its number now
+    os.utime(there["old"], (0, 0))
+    new = tmp_path / "nfvcap-source-next"
+    must(shell(CommandDoor("here"), brought._MAKE, str(tmp_path / "nfvcap-source-"), str(new)), CommandDoor("here"))
+    assert {place.name for place in tmp_path.iterdir()} == {there["alive"].name, there["new"].name, new.name}
+    keeper.communicate()
+
+
 def test_nothing_goes_on_when_whoever_asked_for_it_is_killed(
     cable: tuple[CommandDoor, str], agent_binary: Path, tmp_path: Path
 ) -> None:
@@ -204,7 +267,7 @@ def test_nothing_goes_on_when_whoever_asked_for_it_is_killed(
             assert time.monotonic() < deadline, "it goes on"
             time.sleep(0.05)
     assert not found[TWO]
-    shutil.rmtree(program.parent)  # nobody was left to do it
+    wait_for(lambda: not program.parent.exists(), "its directory is left")
 
 
 def pids(namespace: str) -> list[str]:

@@ -12,6 +12,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,42 @@ def test_quick_finds_a_rate_and_says_where_packets_are_lost_above_it(vm3: Guest,
     assert m.goals[0].lower_pps is not None and m.goals[0].lower_pps >= 20
 
 
+@contextmanager
+def soaking(nfvcap: Controller, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """`nfvcap verify` in the background, from the first frames of a trial of a minute on."""
+    process = subprocess.Popen(
+        nfvcap.argv("verify", HOST, "--guest", GUEST, "--from", SOURCE, "--profile", "soak", "--trials", "1",
+                    "--format", "json", "--no-keep", *words),
+        cwd=nfvcap.top, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("warm-up"):
+                break
+        time.sleep(15)  # a drain, a recount, the start of the next capture, and some of the trial
+        assert process.poll() is None
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.soak  # until it has been seen through
+def test_what_a_guest_that_stands_still_cannot_take_has_its_row(vm3: Guest, nfvcap: Controller, host: Host) -> None:
+    """Of a rate that is held else: two seconds of it are more than all rings in front of the guest hold."""
+    with soaking(nfvcap, "--rate", "5kpps") as process:
+        host.run(f"virsh -q suspend {GUEST} && sleep 2; virsh -q resume {GUEST}")
+        out, err = process.communicate(timeout=300)
+    assert process.returncode == 4, err
+    (m,) = Result.from_json(out).hosts[0].measurements
+    trial = m.trials[-1]
+    rows = {term.key: term.packets for term in trial.waterfall.terms if term.packets}
+    print(f"\n{trial.lost} of {trial.sent} lost: {rows}")
+    assert 1000 < trial.lost == sum(rows.values()) and trial.waterfall.residual == 0
+    assert rows.keys() <= {"pf_missed", "vf_dropped", "before_interface"} and trial.verdict is Verdict.FAIL
+
+
 def test_the_everyday_capture_brings_its_files_home(vm3: Guest, nfvcap: Controller, lab: Lab, tmp_path: Path) -> None:
     nfvcap("capture", GUEST, "start", "--filter", f"ether proto {ETHERTYPE:#x}", "--options", "--burst-buffer 16M")
     (vf,) = vfs(nfvcap)
@@ -184,3 +221,22 @@ def test_what_the_lab_can_do_is_measured_and_the_rest_says_why_not(vm3: Guest, n
     assert out == [Verdict.PASS] * 2
     assert left_behind(host) == []
     assert host.run("ls -d /var/tmp/nfvcap-verify-* /dev/shm/nfvcap-verify-* 2>/dev/null || true").split() == []
+
+
+@pytest.mark.soak  # until it has been seen through; the last one, as the guest is off behind it
+def test_a_guest_that_is_killed_ends_the_measurement_and_nothing_goes_on(
+    vm3: Guest, nfvcap: Controller, lab: Lab, host: Host, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    with soaking(nfvcap, "--rate", f"{HELD_PPS}pps", "--html", str(page)) as process:
+        host.run(f"virsh -q destroy {GUEST}")
+        killed = time.monotonic()
+        out, err = process.communicate(timeout=400)
+    print(f"\nended {time.monotonic() - killed:.0f} s after the guest")
+    assert process.returncode == 5 and "Traceback" not in err, err
+    (m,) = Result.from_json(out).hosts[0].measurements
+    assert m.partial and [trial.phase for trial in m.trials] == ["path proof", "warm-up"]
+    assert "partial" in page.read_text()
+    with lab.wire(1):
+        pass  # nobody has it any more
+    assert host.run("pgrep -f '[n]fvcap_away' || true").split() == []

@@ -91,6 +91,9 @@ class Recount:
 class Emission(Protocol):
     """A source at work."""
 
+    def done(self) -> bool:
+        """Is everything sent, or does it not go on?"""
+
     def wait(self, timeout_s: float) -> Sent:
         """Wait until everything is sent, and say what was. Raises NfvcapError."""
 
@@ -113,6 +116,9 @@ class Capturing(Protocol):
 
     def received(self) -> int:
         """Packets so far, roughly: to see that nothing comes any more."""
+
+    def check(self) -> None:
+        """Does it go on, and can it be reached? Raises NfvcapError: it does not."""
 
     def finish(self) -> Captured:
         """Close the file. Raises NfvcapError."""

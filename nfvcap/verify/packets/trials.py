@@ -11,7 +11,7 @@ from nfvcap.errors import NfvcapError
 from nfvcap.model.measurement import Phase, Traffic, Trial
 from nfvcap.model.verdict import Verdict
 from nfvcap.verify.packets import accounting
-from nfvcap.verify.packets.path import Capturing, Order, Path, Recount
+from nfvcap.verify.packets.path import Capturing, Emission, Order, Path, Recount, Sent
 from nfvcap.verify.packets.profiles import Profile
 from nfvcap.verify.packets.traffic import whole_rounds
 from nfvcap.verify.packets.verdict import judge, loss_upper_95, offered_pps, under_ran
@@ -21,6 +21,7 @@ RECORD_BYTES = 16
 _SLACK_S = 30.0
 _DRAIN_LIMIT_S = 30.0
 _POLL_S = 0.02
+_ASK_S = 5.0
 
 
 class BudgetSpent(Exception):
@@ -76,7 +77,7 @@ class Trials:
         with self.path.point.capturing() as capturing:
             # The inner block is left first: whatever happens, the source stops before the capture.
             with self.path.source.sending(order) as emission:
-                sent = emission.wait(expected_s * 2 + _SLACK_S)
+                sent = _sent(emission, capturing, expected_s * 2 + _SLACK_S)
                 _drain(capturing, max(self.profile.drain_s, self.path.drain_s))
                 captured = capturing.finish()
             observed = {key: value - before.get(key, 0) for key, value in self._observe().items()}
@@ -122,6 +123,17 @@ def _silent(recount: Recount, vfs: int) -> str:
     there = {flow for flow, distinct in recount.per_flow if distinct}
     lacking = [str(vf + 1) for vf in range(vfs) if vf not in there]
     return f"nothing came through VF {', '.join(lacking)} of {vfs}" if vfs > 1 and lacking else ""
+
+
+def _sent(emission: Emission, capturing: Capturing, limit_s: float) -> Sent:
+    """What was sent. A capture that is gone or cannot be reached ends that: nothing is sent into the void."""
+    begun = asked = time.monotonic()
+    while not emission.done() and time.monotonic() < begun + limit_s:
+        time.sleep(_POLL_S)
+        if time.monotonic() >= asked + _ASK_S:
+            capturing.check()
+            asked = time.monotonic()
+    return emission.wait(max(0.0, begun + limit_s - time.monotonic()))
 
 
 def _drain(capturing: Capturing, quiet_s: float) -> None:

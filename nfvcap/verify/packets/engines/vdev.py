@@ -8,13 +8,13 @@ it and counts it, as a wire would: every loss has exactly one place where it is 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path as FilePath
 
 from nfvcap.agent.client import Agent
 from nfvcap.agent.options import CaptureOptions
+from nfvcap.scratch import scratch
 from nfvcap.verify.packets.path import Path
 from nfvcap.verify.packets.points.local import LocalPoint
 from nfvcap.verify.packets.sources.agent import AgentSource, Sink
@@ -32,7 +32,7 @@ def vdev_path(
     capture_options: tuple[str, ...] = (),
 ) -> Iterator[Path]:  # fmt: skip
     """A path that exists as long as the block: its socket has a directory of its own."""
-    with tempfile.TemporaryDirectory(prefix="nfvcap-memif-") as sockets:
+    with scratch("nfvcap-memif-") as sockets:
         link = f"socket={sockets}/link,socket-abstract=no,rsize={ring_bits}"
         server, client = f"vdev:net_memif0,role=server,{link}", f"vdev:net_memif0,role=client,{link}"
         sending, capturing = cpus()
@@ -66,9 +66,9 @@ def _list(text: str) -> Iterator[int]:
 def _sink(agent: Agent, port: str, cpu: int) -> Sink:
     @contextmanager
     def counting() -> Iterator[Callable[[], object]]:
-        with tempfile.TemporaryDirectory(prefix="nfvcap-count-") as scratch:
+        with scratch("nfvcap-count-") as place:
             options = CaptureOptions(ports=(port,), lcores=str(cpu))
-            with agent.start(options, FilePath(scratch)) as running:
+            with agent.start(options, place) as running:
                 yield running.stop
 
     return counting

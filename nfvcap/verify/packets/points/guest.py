@@ -15,6 +15,7 @@ from nfvcap.agent.options import CaptureOptions
 from nfvcap.agent.remote import RemoteCapture, remove
 from nfvcap.door.door import Door, must, shell
 from nfvcap.errors import NfvcapError
+from nfvcap.run import tail
 from nfvcap.verify.packets.path import Captured, Recount, Sent
 from nfvcap.verify.packets.points.local import captured_by, expectation, recounted
 from nfvcap.verify.packets.points.timeline import last_received
@@ -123,10 +124,7 @@ class GuestPoint:
 
     def sweep(self) -> int:
         """Remove what an earlier verification that was killed has left; returns how many directories."""
-        there = shell(self.door, 'ls -d "$1/$2"* 2>/dev/null', self.directory, NAME).stdout.split()
-        if there:
-            remove(self.door, there)
-        return len(there)
+        return sweep(self.door, self.directory)
 
 
 @dataclass
@@ -140,6 +138,12 @@ class GuestCapturing:
     def received(self) -> int:
         return last_received(self.capture.last_words())
 
+    def check(self) -> None:
+        if not self.capture.alive():
+            said = tail(self.capture.messages()) or "it has left no word"
+            raise NfvcapError("NFV-AGENT-003", f"the capture on {self.point.door.name} does not go on", said,
+                              "does the machine run, and who has ended the capture there?")  # fmt: skip
+
     def finish(self) -> Captured:
         after = self.point.at_interfaces()
         report = self.capture.stop()
@@ -151,3 +155,11 @@ class GuestCapturing:
     def recount(self, sent: Sent) -> Recount:
         files = must(shell(self.point.door, 'ls "$1"/captured*.pcap', self.capture.directory), self.point.door).split()
         return recounted(self.point.agent.check(expectation(tuple(files), sent)), sent)
+
+
+def sweep(door: Door, directory: str) -> int:
+    """End captures that a verification that was killed has left there, and remove their directories; how many."""
+    there = shell(door, 'ls -d "$1/$2"* 2>/dev/null', directory, NAME).stdout.split()
+    if there:
+        remove(door, there)
+    return len(there)

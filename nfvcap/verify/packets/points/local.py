@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from nfvcap.agent.background import RunningCapture
 from nfvcap.agent.client import Agent
 from nfvcap.agent.options import CaptureOptions, CheckOptions
 from nfvcap.agent.reports import CaptureReport, CheckReport
+from nfvcap.scratch import scratch
 from nfvcap.verify.packets.accounting import FCS_BYTES
 from nfvcap.verify.packets.path import Captured, Recount, Sent
 from nfvcap.verify.packets.points.timeline import last_received, timeline
@@ -51,15 +51,14 @@ class LocalPoint:
     @contextmanager
     def capturing(self) -> Iterator[LocalCapturing]:
         """See :class:`nfvcap.verify.packets.path.CapturePoint`."""
-        with tempfile.TemporaryDirectory(prefix="nfvcap-verify-", dir=self.directory) as files, \
-                tempfile.TemporaryDirectory(prefix="nfvcap-capture-") as scratch:  # fmt: skip
-            path = Path(files) / "captured.pcap"
+        with scratch("nfvcap-verify-", self.directory) as files, scratch("nfvcap-capture-") as place:
+            path = files / "captured.pcap"
             options = CaptureOptions(
                 ports=(self.port,), write=path, lcores=self.lcores, wait_link_s=0.0,
                 extra=("--stats-interval", f"{INTERVAL_S * 1000:.0f}ms", *self.options),
             )  # fmt: skip
-            with self.agent.start(options, Path(scratch)) as running:
-                yield LocalCapturing(self, running, path, Path(scratch) / "messages")
+            with self.agent.start(options, place) as running:
+                yield LocalCapturing(self, running, path, place / "messages")
 
     def room_bytes(self) -> int:
         """Free space; in memory not more than a share of what is free, or the machine would begin to swap."""
@@ -85,6 +84,9 @@ class LocalCapturing:
 
     def received(self) -> int:
         return last_received(self.messages.read_text(encoding="utf-8", errors="replace"))
+
+    def check(self) -> None:
+        self.running.check()
 
     def finish(self) -> Captured:
         report = self.running.stop()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from nfvcap.agent.reports import GenerateReport
 from nfvcap.agent.sending import RunningGenerator
 from nfvcap.model.measurement import Traffic
 from nfvcap.run import pasteable
+from nfvcap.scratch import scratch
 from nfvcap.verify.packets.path import Order, Sent
 
 CALIBRATION_S = 0.5
@@ -54,27 +54,27 @@ class AgentSource:
     @contextmanager
     def sending(self, order: Order) -> Iterator[_Emission]:
         """Send in the background; see :class:`nfvcap.verify.packets.path.Source`."""
-        with tempfile.TemporaryDirectory(prefix="nfvcap-send-") as scratch:
+        with scratch("nfvcap-send-") as place:
             drop = ("--when-full", "drop") if order.rate_pps is not None else ()
             options = self._options(order, (*drop, *self._omit))
-            with self._generator(options, Path(scratch)) as running:
+            with self._generator(options, place) as running:
                 self.last_command = pasteable(running.argv)
                 yield _Emission(running, order)
 
     def ceiling_pps(self, traffic: Traffic) -> int:
         """Frames a second at no rate in particular, while somebody else takes and counts them."""
         order = Order(traffic, 1 << 62, None)
-        with self._sink() as stop, tempfile.TemporaryDirectory(prefix="nfvcap-send-") as scratch:
+        with self._sink() as stop, scratch("nfvcap-send-") as place:
             options = self._options(order, (), duration_s=CALIBRATION_S)
-            with self._generator(options, Path(scratch)) as running:
+            with self._generator(options, place) as running:
                 report = running.wait(60)
                 stop()  # before the generator leaves, as in every trial
         return (report.sent - 1) * 1_000_000_000 // report.duration_ns if report.duration_ns else 0
 
-    def _generator(self, options: GenerateOptions, scratch: Path) -> RunningGenerator:
+    def _generator(self, options: GenerateOptions, place: Path) -> RunningGenerator:
         if self._there:
-            return self._there.generator(options, scratch)
-        return RunningGenerator(self._agent.program, options, scratch)
+            return self._there.generator(options, place)
+        return RunningGenerator(self._agent.program, options, place)
 
     def _options(self, order: Order, extra: tuple[str, ...], duration_s: float | None = None) -> GenerateOptions:
         traffic = order.traffic
@@ -97,6 +97,9 @@ def _nobody() -> Iterator[Callable[[], object]]:
 class _Emission:
     def __init__(self, running: RunningGenerator, order: Order) -> None:
         self._running, self._order = running, order
+
+    def done(self) -> bool:
+        return self._running.done
 
     def wait(self, timeout_s: float) -> Sent:
         return sent_by(self._running.wait(timeout_s), self._order.traffic)

@@ -79,6 +79,9 @@ class _Emission(threading.Thread):
         self._first_ns = self._last_ns = 0
         self._error: BaseException | None = None
 
+    def done(self) -> bool:
+        return not self.is_alive()
+
     def wait(self, timeout_s: float) -> Sent:
         self.join(timeout_s)
         late = self.is_alive()

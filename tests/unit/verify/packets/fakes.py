@@ -60,6 +60,9 @@ class FakeSource:
         self.orders.append(order)
         yield self
 
+    def done(self) -> bool:
+        return True
+
     def wait(self, timeout_s: float) -> Sent:
         order = self.orders[-1]
         rate = min(order.rate_pps or self.ceiling, self.ceiling)
@@ -97,6 +100,9 @@ class FakePoint:
 
     def received(self) -> int:
         return 0
+
+    def check(self) -> None:
+        pass
 
     def finish(self) -> Captured:
         order = self.source.orders[-1]
