@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -119,7 +119,10 @@ def _wire_is_there(source: Origin, host: str) -> None:
 
 def _everybody(looked: Looked, host: HostResult) -> tuple[Looked, HostResult]:
     """All guests that can be measured are asked for; when there is none, a warning says so."""
-    there = {name: _why_not(seen) for name, seen in looked.seen.items()}
+    known = {vf.address for nic in looked.facts.nics if nic.sriov for vf in nic.sriov.vfs}
+    if looked.options.vf:
+        known &= set(looked.options.vf)
+    there = {name: _why_not(seen, known) for name, seen in looked.seen.items()}
     names = tuple(name for name, why in there.items() if not why)
     if names:
         say(f"guests with VFs: {', '.join(names)}")
@@ -129,11 +132,12 @@ def _everybody(looked: Looked, host: HostResult) -> tuple[Looked, HostResult]:
     return looked, host.model_copy(update={"checks": (*host.checks, none)})
 
 
-def _why_not(seen: Mapping[str, Any]) -> str:
+def _why_not(seen: Mapping[str, Any], known: Container[str]) -> str:
     """Why a guest is not measured unless it is named; "" when it is."""
     if seen["state"] not in ("running", "blocked"):
         return f"is {seen['state']}"
-    return "" if seen["vfs"] else "has no VF"
+    # A guest may have other devices of the host as well.
+    return "" if any(entry["address"] in known for entry in seen["vfs"]) else "has no VF that is asked for"
 
 
 def _guests(looked: Looked, made: HostResult, wish: Wish) -> HostResult:

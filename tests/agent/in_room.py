@@ -62,7 +62,8 @@ def patch(namespace: str, directory: Path, interface: str) -> None:
     deploy = nfvcap.agent.deploy.deploy
     replaced: list[tuple[Any, str, Any]] = [
         (verb, "_state", lambda fleet: Result(nfvcap_version="0", created_at="now", hosts=(judged,))),
-        (verb, "_look", lambda fleet, host, names: (facts(), {name: seen(interface) for name in names})),
+        (verb, "_look", lambda fleet, host, names: (facts(), {GUEST: seen(interface)})),
+        (verb, "_wire_is_there", lambda source, host: None),
         (nfvcap.door.find, "way_to_guest", way_to_guest),
         (nfvcap.door.find, "way_to_host", lambda *_: (CommandDoor("host1"), "python3")),
         (nfvcap.agent.deploy, "deploy", lambda door, source, *_: deploy(door, source, program)),

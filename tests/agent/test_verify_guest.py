@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -104,10 +105,12 @@ def test_what_a_killed_verification_left_is_removed_by_the_next(agent: Agent, gu
         assert guest.pids() == [] and not directory.exists()
 
 
-def nfvcap(agent: Agent, guest: Room, state: Path, *words: str) -> subprocess.Popen[str]:
+def nfvcap(
+    agent: Agent, guest: Room, state: Path, *words: str, whom: tuple[str, ...] = ("--guest", "vm1")
+) -> subprocess.Popen[str]:
     environment = {**os.environ, "NFVCAP_AGENT": str(agent.binary), "XDG_STATE_HOME": str(state), "NO_COLOR": "1"}
     argv = [sys.executable, "-m", "tests.agent.in_room", guest.name, str(guest.directory), guest.interface, "verify",
-            "host1", "--guest", "vm1", "--directory", str(state), *words]  # fmt: skip
+            "host1", *whom, "--directory", str(state), *words]  # fmt: skip
     return subprocess.Popen(argv, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
@@ -125,6 +128,19 @@ def test_the_command_measures_into_a_guest(agent: Agent, guest: Room, tmp_path: 
     assert verdicts["NFV-PKT-002"] == verdicts["NFV-PKT-012"] == "PASS"
     assert host.environment["nodes"] and "kernel" in host.environment["guest vm1"] and host.environment["dpdk"]
     assert "vm1 VF" in (tmp_path / "r.html").read_text() and guest.pids() == []
+
+
+def test_a_host_alone_is_followed_from_begin_to_end(agent: Agent, guest: Room, tmp_path: Path) -> None:
+    """Its guests are found, and programs are told in the order in which it goes on."""
+    words = ("--rate", "500pps", "--trials", "1", "--format", "jsonl", "--no-keep")
+    done = nfvcap(agent, guest, tmp_path, *words, whom=())
+    out, err = done.communicate(timeout=200)
+    assert done.returncode in {0, 5}, err
+    events = [json.loads(line) for line in out.splitlines()]
+    kinds = list(dict.fromkeys(event["event"] for event in events))
+    assert kinds == ["begin", "measurement-begin", "calibration", "trial", "measurement-end", "check", "host", "end"]
+    assert all(event["measurement"].startswith("vm1 VF") for event in events if event["event"] == "trial")
+    assert events[-1]["exit_code"] == done.returncode
 
 
 def test_ctrl_c_stops_the_source_and_leaves_nothing_in_the_guest(agent: Agent, guest: Room, tmp_path: Path) -> None:

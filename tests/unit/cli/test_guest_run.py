@@ -43,7 +43,8 @@ def sent_to(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 def looked(source: Origin, **guests: Any) -> Looked:
     options = PacketOptions(**{**dict.fromkeys(PacketOptions.__dataclass_fields__), "vf": (), "guest": ()})  # type: ignore[arg-type]
     seen = {name: {"name": name, "state": "running", "vfs": vfs} for name, vfs in guests.items()}
-    return Looked(None, "h", None, seen, source, options)  # type: ignore[arg-type]
+    facts = SimpleNamespace(nics=[SimpleNamespace(sriov=SimpleNamespace(vfs=[SimpleNamespace(address="a")]))])
+    return Looked(None, "h", facts, seen, source, options)  # type: ignore[arg-type]
 
 
 def test_a_wire_sends_to_all_vfs_of_a_guest_at_once(sent_to: list[tuple[str, ...]]) -> None:
@@ -71,17 +72,24 @@ def test_an_interrupt_leaves_the_other_vfs_alone(sent_to: list[tuple[str, ...]])
 
 
 def test_who_names_no_guest_means_all_that_can_be_measured() -> None:
-    there = looked(LAB, vm1=["a"], vm2=[], vm3=["b"])
+    vf, other = {"address": "a"}, {"address": "0000:07:00.0"}
+    there = looked(LAB, vm1=[vf], vm2=[other], vm3=[vf])
     there.seen["vm3"]["state"] = "shut off"  # type: ignore[index]
     asked, host = verify_guest._everybody(there, HOST)  # type: ignore[arg-type]
     assert asked.options.guest == ("vm1",) and host is HOST
+
+
+def test_a_vf_that_is_named_finds_its_guest() -> None:
+    there = looked(LAB, vm1=[{"address": "a"}])
+    assert verify_guest._everybody(there.with_options(vf=("a",)), HOST)[0].options.guest == ("vm1",)
+    assert verify_guest._everybody(there.with_options(vf=("b",)), HOST)[0].options.guest == ()
 
 
 def test_a_host_without_such_guests_warns_that_no_packet_was_sent() -> None:
     there = looked(LAB, vm2=[])
     asked, host = verify_guest._everybody(there, HOST)
     (check,) = host.checks
-    assert (check.id, check.verdict, check.found) == ("NFV-PKT-003", Verdict.WARN, "vm2 has no VF")
+    assert (check.id, check.verdict, check.found) == ("NFV-PKT-003", Verdict.WARN, "vm2 has no VF that is asked for")
     assert host_sentence(host) == "h is as planned: 1 WARN. No packet was sent: no guest can be measured."
     assert "is not as planned" in host_sentence(host, strict=True) and asked.options.guest == ()
 

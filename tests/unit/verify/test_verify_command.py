@@ -7,6 +7,7 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import example
@@ -92,7 +93,9 @@ def test_a_host_alone_means_its_state_and_all_its_guests(
 
     monkeypatch.setattr(verify_guest, "_wire_is_there", lambda *_: None)
     monkeypatch.setattr(verify_guest, "around_host", lambda environment, facts: environment)
-    monkeypatch.setattr(verify_guest, "_look", lambda *_: (None, {"vm1": {"state": "running", "vfs": []}}))
+    monkeypatch.setattr(
+        verify_guest, "_look", lambda *_: (SimpleNamespace(nics=[]), {"vm1": {"state": "running", "vfs": []}})
+    )
     code, said = typed("host1", "--no-keep")
     assert code == 0 and "NFV-PKT-003" in said and "vm1 has no VF" in said
     assert said.rstrip().endswith("116 PASS. No packet was sent: no guest can be measured.")
