@@ -69,6 +69,22 @@ int capture_file_begin(const char *path, const char *hidden, const void *head, s
     return close_with_error(fd);
 }
 
+bool capture_file_sync(int fd, const char *path)
+{
+    if (fsync(fd) != 0)
+        return false;
+    char *copy = strdup(path);
+    int directory = copy != NULL ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    free(copy);
+    if (directory < 0)
+        return false;
+    bool done = fsync(directory) == 0 || errno == EINVAL; /* a file system whose directories cannot be synced */
+    int error = errno;
+    close(directory);
+    errno = error;
+    return done;
+}
+
 static void hidden_path(const struct file_set *set, const char *ending, char path[FILE_PATH_MAX])
 {
     const char *pattern = set->config.pattern;

@@ -20,6 +20,9 @@ bool capture_file_busy(const char *path);
  */
 int capture_file_begin(const char *path, const char *hidden, const void *head, size_t head_bytes);
 
+/* Put a file that is complete, and its entry in its directory, on the disk. False: errno says why. */
+bool capture_file_sync(int fd, const char *path);
+
 /* The hidden name that a file prepared for later has: same directory, one per queue and slot. */
 #define CAPTURE_FILE_SLOTS 8u
 void capture_file_hidden_path(const struct file_set *set, unsigned slot, char path[FILE_PATH_MAX]);

@@ -167,8 +167,8 @@ void chunk_file_close(struct storage *s, const struct chunk *last)
         int rc = ftruncate(f->fd, (off_t)f->safe_bytes);
         if (rc == 0 && !f->broken)
             append_tail(s, f, last);
-        if (rc == 0 && s->config.sync_on_close)
-            rc = fsync(f->fd);
+        if (rc == 0 && s->config.sync_on_close && !capture_file_sync(f->fd, f->path))
+            rc = -1;
         if (rc != 0)
             storage_fail(s, f->path, "", errno);
         file_set_closed(s->files, f->path, f->safe_bytes, NULL);

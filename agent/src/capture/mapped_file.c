@@ -153,7 +153,7 @@ bool mapped_file_finish(struct mapped_file *f, bool sync)
     f->file_bytes = f->used;
     if (ftruncate(f->fd, (off_t)f->used) != 0)
         return false;
-    return !sync || fsync(f->fd) == 0;
+    return !sync || capture_file_sync(f->fd, f->path);
 }
 
 void mapped_file_destroy(struct mapped_file *f)

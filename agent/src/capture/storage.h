@@ -33,7 +33,7 @@ struct storage_config {
     uint64_t buffer_bytes; /* chunks, or how far a mapped file is prepared ahead */
     uint32_t chunk_bytes;
     uint64_t flush_ns;  /* a part-filled chunk waits no longer than this */
-    bool sync_on_close; /* fsync a file before it counts as closed */
+    bool sync_on_close; /* fsync a file, and its name, before it counts as closed */
     bool io_uring;
     bool mapped_huge; /* try to back mapped files with huge pages */
     int numa_node;
