@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
@@ -177,6 +178,7 @@ static bool configure(struct port *p, struct fault *f)
     if (rc != 0)
         return failed(p, f, "the driver does not answer", rc, NULL);
     snprintf(p->driver, sizeof(p->driver), "%s", info.driver_name);
+    p->fastest_mbps = port_fastest_mbps(info.speed_capa);
     if (p->config.n_queues > info.max_rx_queues) {
         *f = (struct fault){
             text("%s has %u receive queues, %u are asked for", p->spec.text, info.max_rx_queues, p->config.n_queues),
@@ -228,6 +230,10 @@ static void set_promiscuous(struct port *p)
     rc = rte_eth_allmulticast_enable(p->id);
     ok = rc == 0 && rte_eth_allmulticast_get(p->id) == 1;
     p->allmulticast = ok ? YES : rc == -ENOTSUP ? UNKNOWN : NO;
+    if (p->allmulticast == NO)
+        warn(text("%s: receiving all multicast is refused", p->spec.text),
+             "the driver, or the physical function that owns this virtual function, said no",
+             "on the host: ip link set dev PF vf N trust on");
     if (p->promiscuous == NO)
         warn(text("%s: promiscuous mode is refused", p->spec.text),
              "the driver, or the physical function that owns this virtual function, said no",
@@ -273,6 +279,7 @@ void port_open(struct port *p, const struct port_spec *spec, const struct port_c
         open_packets(p);
         set_packets_promiscuous(p);
     }
+    port_poll_link(p);
 }
 
 /* As the driver counts, from whenever it began to. */
@@ -351,6 +358,7 @@ bool port_restart(struct port *p, bool reset, const char **why)
             return false;
         }
     }
+    p->restarted_tsc = rte_rdtsc();
     if (rc == 0)
         rc = rte_eth_dev_start(p->id);
     if (rc == 0)

@@ -42,7 +42,8 @@ struct port {
     uint16_t n_rx_desc;
     uint32_t max_frame_bytes;
     uint64_t rx_offloads;
-    uint32_t link_mbps; /* 0: unknown */
+    uint32_t link_mbps;    /* 0: unknown */
+    uint32_t fastest_mbps; /* that the driver can do; 0: it does not say */
     struct rte_mempool *pools[PORT_MAX_QUEUES];
     enum trilean promiscuous; /* read back */
     enum trilean allmulticast;
@@ -54,6 +55,7 @@ struct port {
     struct port_stamps stamps;     /* where the times of its packets come from */
     struct packet_port *packets;   /* af_packet: where its packets come from; else NULL */
     bool started;
+    uint64_t restarted_tsc; /* nothing that came since the last restart is older than this */
 };
 
 /* Bytes of EAL memory that a port of this configuration needs. */
@@ -85,6 +87,9 @@ bool port_read_clock(void *port, uint64_t *ticks);
 void port_keep_counters(struct port *port);
 
 void port_read_counters(struct port *port, struct port_counters *out);
+
+/* The fastest of the speeds that a driver says it can do (RTE_ETH_LINK_SPEED_…); 0: it does not say. */
+uint32_t port_fastest_mbps(uint32_t capabilities);
 
 /* True when the link changed since the last call; port->link_up is then the new state. */
 bool port_poll_link(struct port *port);

@@ -9,6 +9,23 @@
 
 #include <rte_ethdev.h>
 
+uint32_t port_fastest_mbps(uint32_t capabilities)
+{
+    static const struct {
+        uint32_t capability, mbps;
+    } speeds[] = {
+        {RTE_ETH_LINK_SPEED_200G, 200000}, {RTE_ETH_LINK_SPEED_100G, 100000}, {RTE_ETH_LINK_SPEED_56G, 56000},
+        {RTE_ETH_LINK_SPEED_50G, 50000},   {RTE_ETH_LINK_SPEED_40G, 40000},   {RTE_ETH_LINK_SPEED_25G, 25000},
+        {RTE_ETH_LINK_SPEED_20G, 20000},   {RTE_ETH_LINK_SPEED_10G, 10000},   {RTE_ETH_LINK_SPEED_5G, 5000},
+        {RTE_ETH_LINK_SPEED_2_5G, 2500},   {RTE_ETH_LINK_SPEED_1G, 1000},
+    };
+    for (unsigned i = 0; i < RTE_DIM(speeds); i++) {
+        if ((capabilities & speeds[i].capability) != 0)
+            return speeds[i].mbps;
+    }
+    return 0;
+}
+
 /* The drivers for the kernel's interfaces say that the link is up, whatever the interface says. */
 static bool interface_is_running(const char *name)
 {

@@ -6,6 +6,8 @@
  * five has no time, "scale" the packets' times are of another clock than the one that it tells, "set" its clock is set
  * on after 1 s.
  */
+#include "fake_vf.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -64,12 +66,14 @@ int __wrap_rte_eth_dev_info_get(uint16_t port, struct rte_eth_dev_info *info)
 {
     int rc = __real_rte_eth_dev_info_get(port, info);
     info->rx_offload_capa |= RTE_ETH_RX_OFFLOAD_TIMESTAMP;
+    fake_vf_describe(info);
     return rc;
 }
 
 int __wrap_rte_eth_dev_configure(uint16_t port, uint16_t n_rx, uint16_t n_tx, const struct rte_eth_conf *conf)
 {
     struct rte_eth_conf inner = *conf;
+    fake_vf_configure(&inner);
     inner.rxmode.offloads &= ~RTE_ETH_RX_OFFLOAD_TIMESTAMP;
     int rc = __real_rte_eth_dev_configure(port, n_rx, n_tx, &inner);
     if (rc != 0 || inner.rxmode.offloads == conf->rxmode.offloads)

@@ -101,6 +101,7 @@ class PortReport(Part):
     timestamps: Literal["tsc", "nic", "file", "kernel"] | None = None  # None: an older agent
     nic_clock: NicClockReport | None = None
     rx_descriptors: int
+    burst_buffer_bytes: int | None = None  # per queue; None: nothing is stored, or an older agent
     nic_missed: int | None  # None: the driver cannot tell (igbvf, ixgbevf, virtio, virtual devices)
     nic_errors: int
     nic_no_mbuf: int

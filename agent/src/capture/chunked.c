@@ -37,7 +37,11 @@ static void make_chunks(struct storage *s, struct chunked *k)
 {
     uint64_t each = chunk_memory_bytes(s);
     uint64_t n = s->config.buffer_bytes / s->config.chunk_bytes;
-    n = n < MIN_CHUNKS ? MIN_CHUNKS : n >= SPSC_SLOTS ? SPSC_SLOTS - 1 : n;
+    if (n >= SPSC_SLOTS)
+        die(EXIT_USAGE, text("the burst buffer of %llu MiB is too large", (unsigned long long)(n * each >> 20)),
+            text("it has %u chunks at most", SPSC_SLOTS - 1), "give a larger --chunk, or a smaller --burst-buffer");
+    n = n < MIN_CHUNKS ? MIN_CHUNKS : n;
+    s->config.buffer_bytes = n * s->config.chunk_bytes;
     if (!memory_get(&k->memory, n * each + LAST_CHUNK_BYTES, s->config.numa_node))
         die(EXIT_USAGE, text("no memory for a burst buffer of %llu MiB", (unsigned long long)(n * each >> 20)),
             errno_text(errno), "give a smaller --burst-buffer");

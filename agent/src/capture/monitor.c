@@ -60,7 +60,8 @@ static void watch_links(struct session *s, struct timers *t, uint64_t now)
 {
     for (unsigned i = 0; i < s->options.n_ports; i++) {
         struct port *p = &s->ports[i];
-        if (!port_poll_link(p))
+        /* Of a port that is about to be started again the link says nothing; its gap is counted by restart.c. */
+        if (atomic_load(&s->away_since[i]) != 0 || !port_poll_link(p))
             continue;
         if (!p->link_up) {
             t->down_since[i] = now;

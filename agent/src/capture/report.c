@@ -115,6 +115,10 @@ static void report_port(struct session *s, struct json *j, unsigned i)
     json_string(j, "symmetric_rss", trilean_names[p->symmetric_rss]);
     report_stamps(s, j, i);
     json_u64(j, "rx_descriptors", p->n_rx_desc);
+    if (s->storages != NULL)
+        json_u64(j, "burst_buffer_bytes", s->storages[i * s->options.n_queues].config.buffer_bytes);
+    else
+        json_null(j, "burst_buffer_bytes");
     if (c.missed_known)
         json_u64(j, "nic_missed", c.nic_missed);
     else

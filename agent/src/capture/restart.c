@@ -77,8 +77,13 @@ const char *restart_removed(struct session *s)
 /* Nobody polls a port that is not started. */
 static void park(struct session *s, unsigned port, bool parked)
 {
-    for (unsigned i = 0; i < s->n_workers; i++)
-        worker_park(s->workers[i], s->ports[port].id, parked);
+    const struct port *p = &s->ports[port];
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        if (parked)
+            worker_park(s->workers[i], p->id);
+        else
+            worker_unpark(s->workers[i], p->id, p->restarted_tsc);
+    }
     s->parked = parked ? s->parked | 1u << port : s->parked & ~(1u << port);
 }
 

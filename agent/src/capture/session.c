@@ -68,12 +68,13 @@ static uint32_t plain_record_bytes(const struct session *s, const struct port *p
     return (captured < 64 ? 64 : captured) + RECORD_OVERHEAD_MAX + 64;
 }
 
-static uint64_t buffer_bytes(const struct session *s)
+/* Not every driver knows its link before the port is started: then it is taken for the fastest one that it can have. */
+static uint64_t buffer_bytes(const struct session *s, const struct port *p)
 {
     const struct capture_options *o = &s->options;
     if (o->buffer_ns == 0)
         return o->buffer_bytes != 0 ? o->buffer_bytes : DEFAULT_BUFFER_BYTES;
-    uint64_t mbps = s->ports[0].link_mbps != 0 ? s->ports[0].link_mbps : ASSUMED_LINK_MBPS;
+    uint64_t mbps = p->link_mbps != 0 ? p->link_mbps : p->fastest_mbps != 0 ? p->fastest_mbps : ASSUMED_LINK_MBPS;
     double bytes = (double)mbps * 1e6 / 8 * 1.25 * ((double)o->buffer_ns / 1e9) / o->n_queues;
     return bytes < 4e6 ? 4000000 : (uint64_t)bytes;
 }
@@ -116,7 +117,7 @@ static void configure_storage(struct session *s, unsigned i, struct storage *out
         .burst_bytes = s->queues[i].reserve_bytes,
         .rotate_bytes = o->rotate_bytes,
         .rotate_ns = o->rotate_ns,
-        .buffer_bytes = buffer_bytes(s),
+        .buffer_bytes = buffer_bytes(s, &s->ports[port]),
         .chunk_bytes = o->chunk_bytes,
         .flush_ns = o->flush_ns,
         .sync_on_close = o->sync_on_close,

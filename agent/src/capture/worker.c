@@ -76,14 +76,26 @@ static unsigned poll_nothing(struct queue *q)
     return 0;
 }
 
-void worker_park(struct worker *w, uint16_t port, bool parked)
+void worker_park(struct worker *w, uint16_t port)
 {
     for (unsigned i = 0; i < w->n_queues; i++) {
-        if (w->queues[i].queue->port != port || (w->queues[i].parked != NULL) == parked)
+        if (w->queues[i].queue->port != port || w->queues[i].parked != NULL)
             continue;
-        poll_function other = parked ? poll_nothing : w->queues[i].parked;
-        w->queues[i].parked = parked ? w->queues[i].poll : NULL;
-        w->queues[i].poll = other;
+        w->queues[i].parked = w->queues[i].poll;
+        w->queues[i].poll = poll_nothing;
+    }
+}
+
+void worker_unpark(struct worker *w, uint16_t port, uint64_t since_tsc)
+{
+    for (unsigned i = 0; i < w->n_queues; i++) {
+        if (w->queues[i].queue->port != port)
+            continue;
+        if (w->queues[i].parked != NULL)
+            w->queues[i].poll = w->queues[i].parked;
+        w->queues[i].parked = NULL;
+        /* Or the first burst would be spread over the time without the port. */
+        w->queues[i].queue->poll_tsc = since_tsc;
     }
 }
 

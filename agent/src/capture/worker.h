@@ -26,8 +26,12 @@ void worker_wait_ready(struct worker *w);
 void worker_pause(struct worker *w);
 void worker_resume(struct worker *w);
 
-/* While the thread is paused: leave the queues of a port that is not started alone, or poll them again. */
-void worker_park(struct worker *w, uint16_t port, bool parked);
+/*
+ * While the thread is paused: leave the queues of a port that is not started alone, or poll them again. What comes then
+ * is not older than since_tsc.
+ */
+void worker_park(struct worker *w, uint16_t port);
+void worker_unpark(struct worker *w, uint16_t port, uint64_t since_tsc);
 
 /* Have every queue of the thread begin a new file. */
 void worker_rotate(struct worker *w);
