@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nfvcap.model.measurement import Trial
-from nfvcap.report.numbers import mpps
+from nfvcap.report.numbers import integer, mpps
 
 _SAME = 0.01
 """Within a hundredth of what it was asked for a source has kept to it (the tolerance of the verdicts)."""
@@ -32,7 +32,10 @@ def under_run(trials: Sequence[Trial]) -> str:
     limited = [trial for trial in trials if trial.source_limited]
     if not limited:
         return ""
-    return f"the source under-ran: {mpps(max(trial.intended_pps for trial in limited))} were asked for"
+    if slow := [trial for trial in limited if offered(trial) < trial.intended_pps]:
+        return f"the source under-ran: {mpps(max(trial.intended_pps for trial in slow))} were asked for"
+    sent, asked = sum(trial.sent for trial in limited), sum(trial.intended_packets for trial in limited)
+    return f"the source sent {integer(sent)} of {integer(asked)} frames"
 
 
 def _rate(offered_pps: int, intended_pps: int) -> int:

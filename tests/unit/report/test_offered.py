@@ -53,6 +53,11 @@ def test_the_rate_of_a_trial_is_what_was_offered(late: Measurement) -> None:
     assert kept.offered_pps != 500_000 == offered(kept) and under_run([kept]) == ""
 
 
+def test_a_source_that_stopped_early_at_its_rate_did_not_send_all() -> None:
+    short = run(limit(10**9), rate="500000").trials[-1].model_copy(update={"source_limited": True, "sent": 400_000})
+    assert offered(short) == 500_000 and under_run([short]) == "the source sent 400\u202f000 of 500\u202f000 frames"
+
+
 def test_a_cell_speaks_of_the_line_rate_only_when_it_was_offered(late: Measurement) -> None:
     found = cell(late)
     assert "line rate" not in found.detail and UNDER_RAN in found.detail
