@@ -67,6 +67,7 @@ class Spot:
         from nfvcap.verify.packets.engines.guest import Place, guest_path
         from nfvcap.verify.packets.engines.guestroom import around_guest, directory_for
         from nfvcap.verify.packets.machine import fingerprint
+        from nfvcap.verify.packets.sources.around import around_source
         from nfvcap.verify.packets.sources.named import opened
 
         name, options, ports = self.name, looked.options, self.ports
@@ -83,7 +84,10 @@ class Spot:
                            host=looked.host_door(), attachment=self.attachment,
                            title=self.title)
             )  # fmt: skip
-            around = {**environment, **around_guest(name, door, agent, place.directory, ports, kind=self.kind)}
+            around = {
+                **environment, **around_source(looked.source),
+                **around_guest(name, door, agent, place.directory, ports, kind=self.kind),
+            }  # fmt: skip
             made = calibrations.kept(looked.host, path, wish.traffic, options)
             measurement = narrator.measure(
                 looked.host, path, wish, calibration=made, fingerprint=fingerprint(around), events=looked.events

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from sqlalchemy import BigInteger, Float, ForeignKey, String, Text, create_engine, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import BigInteger, Engine, Float, ForeignKey, String, Text, create_engine, select
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from nfvcap.errors import UsageError
@@ -82,7 +82,7 @@ class Store:
         self._shown = url.rsplit("@", 1)[-1]
         try:
             self._engine = create_engine(url)
-            _Base.metadata.create_all(self._engine)
+            _make_tables(self._engine)
         except (SQLAlchemyError, ImportError) as error:
             raise self._unusable(error) from error
 
@@ -123,6 +123,15 @@ class Store:
             "NFV-PKT-207", f"the database {self._shown} cannot be used", str(error).splitlines()[0],
             "make room and allow writing there, or point --database elsewhere",
         )  # fmt: skip
+
+
+def _make_tables(engine: Engine) -> None:
+    """Where there are none. Those who come to a new database of a team at the same time make them at the same time,
+    and all but one fail; then they are there."""
+    try:
+        _Base.metadata.create_all(engine)
+    except (IntegrityError, ProgrammingError, OperationalError):
+        _Base.metadata.create_all(engine)
 
 
 def regression(point: Point, before: list[Point]) -> str:

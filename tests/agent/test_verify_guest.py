@@ -126,6 +126,7 @@ def test_the_command_measures_into_a_guest(agent: Agent, guest: Room, tmp_path: 
     assert all(trial.lost == trial.waterfall.residual == 0 for trial in m.trials)
     verdicts = {check.id: str(check.verdict) for check in host.checks}
     assert verdicts["NFV-PKT-002"] == verdicts["NFV-PKT-012"] == "PASS"
+    assert host.environment["source"].startswith("lab; kernel ")
     assert host.environment["nodes"] and "kernel" in host.environment["guest vm1"] and host.environment["dpdk"]
     assert "vm1 VF" in (tmp_path / "r.html").read_text() and guest.pids() == []
 

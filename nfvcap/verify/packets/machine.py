@@ -10,12 +10,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nfvcap.verify.reader import Snapshot, read_interfaces
+
 # What differs from run to run, or names the machine without changing what it can do.
 _NOT_COMPARED = frozenset({"hostname", "load"})
 
 
-def environment(root: Path = Path("/")) -> dict[str, Any]:
-    """CPU, microcode, BIOS, kernel, command line, NUMA nodes, huge pages, isolation, NICs; plain JSON."""
+def environment(
+    root: Path = Path("/"), drivers: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """CPU, microcode, BIOS, kernel, command line, NUMA nodes, huge pages, isolation, NICs; plain JSON.
+
+    Args:
+        root: where /proc, /sys and /etc are.
+        drivers: of each interface the version of its driver, and the firmware; None: this machine's kernel is asked.
+    """
+    said = read_interfaces(Snapshot()) if drivers is None else drivers
 
     def text(path: str) -> str:
         try:
@@ -38,7 +48,10 @@ def environment(root: Path = Path("/")) -> dict[str, Any]:
         "smt": text("sys/devices/system/cpu/smt/control"),
         "isolated_cpus": text("sys/devices/system/cpu/isolated"),
         "nodes": [_node(path) for path in sorted((root / "sys/devices/system/node").glob("node[0-9]*"))],
-        "nics": [nic for path in sorted((root / "sys/class/net").glob("*")) if (nic := _nic(path)) is not None],
+        "nics": [
+            nic for path in sorted((root / "sys/class/net").glob("*"))
+            if (nic := _nic(path, said.get(path.name, {}))) is not None
+        ],
     }  # fmt: skip
 
 
@@ -72,7 +85,7 @@ def _node(path: Path) -> dict[str, Any]:
     }
 
 
-def _nic(path: Path) -> dict[str, Any] | None:
+def _nic(path: Path, said: Mapping[str, str]) -> dict[str, Any] | None:
     device = path / "device"
     if not (device / "vendor").exists():
         return None
@@ -87,8 +100,8 @@ def _nic(path: Path) -> dict[str, Any] | None:
         "driver": (device / "driver").resolve().name if (device / "driver").exists() else None,
         "node": int(text("numa_node") or -1),
         "vfs": int(vfs) if vfs else None,
-        "driver_version": None,
-        "firmware": None,
+        "driver_version": said.get("version") or None,
+        "firmware": said.get("firmware") or None,
     }
 
 

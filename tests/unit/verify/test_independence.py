@@ -15,6 +15,7 @@ ALLOWED = (
     "nfvcap.catalogue",
     "nfvcap.paths",
     "nfvcap.run",
+    "nfvcap.scratch",
     "nfvcap.verify",
     "nfvcap.report",
 )

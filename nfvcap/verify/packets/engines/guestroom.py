@@ -23,6 +23,7 @@ for i in "$@"; do
   d=/sys/class/net/$i/device/driver
   echo "driver_$i $(basename "$(readlink "$d")")"
   echo "rings_$i $(ethtool -g "$i" 2>/dev/null | sed -n 's/^RX:[^0-9]*//p' | tail -n 1)"
+  ethtool -i "$i" 2>/dev/null | sed -n "s/^version: */driver_version_$i /p; s/^firmware-version: */firmware_$i /p"
 done
 """
 

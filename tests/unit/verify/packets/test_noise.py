@@ -58,8 +58,11 @@ def test_each_program_is_judged_by_its_longest_interruption() -> None:
 
 
 def test_what_is_not_there_or_cannot_look_is_skipped_with_the_reason() -> None:
-    found = list(noise(Machine({}), "x", 0, 1))
-    assert [check.verdict for check in found] == [Verdict.SKIP] * 3 and "rt-tests" in found[0].reason
+    (none,) = noise(Machine({}), "x", 0, 1)  # once, not once for each program
+    assert (none.verdict, none.subject) == (Verdict.SKIP, "x") and "apt install rt-tests" in none.reason
+    found = list(noise(Machine({"cyclictest": SAID["cyclictest"]}), "x", 0, 1))
+    assert [check.verdict for check in found] == [Verdict.SKIP, Verdict.PASS, Verdict.SKIP]
+    assert found[0].reason == "oslat is not installed on machine (package rt-tests)"
     broken = Machine(dict.fromkeys(SAID, ""), 1, "Traceback\nhwlat tracer not available\n")
     assert [check.reason for check in noise(broken, "x", 0, 1)][
         2
