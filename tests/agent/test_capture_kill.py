@@ -21,7 +21,7 @@ NULL_PORT = ("--port", "vdev:net_null0,size=64")
 BUFFER_BYTES, CHUNK_BYTES = 4 << 20, 1 << 20
 BUFFER = ("--burst-buffer", "4M", "--chunk", "1M")
 RECORD_BYTES = 16 + 60  # of the smallest numbered frame; net_null's are longer
-FLUSH_S, SLACK_S = 0.2, 1.3  # how long a part of a chunk waits; what a busy machine may take besides
+FLUSH_S, SLACK_S = 0.2, 2.0  # how long a part of a chunk waits; what a busy machine may take besides
 SHORT, LONG = 3, 200
 SEEDS = [*range(SHORT), *(pytest.param(i, marks=pytest.mark.soak) for i in range(SHORT, LONG))]
 
@@ -97,26 +97,24 @@ def test_numbered_frames_up_to_the_last_but_the_bound(
     assert sample["received"] - found.report["totals"]["good"] <= bound_packets(engine, RECORD_BYTES)
 
 
-def test_what_came_a_flush_ago_is_there(agent: Agent, place: Path, engine: str, tmp_path: Path) -> None:
-    """To the packet, when the disk keeps up; with files in memory without having to wait."""
-    capture_args = (
-        "--write",
-        str(place / "x.pcap"),
-        "--engine",
-        engine,
-        "--flush",
-        str(FLUSH_S),
-        "--rotate-size",
-        "1M",
-    )
-    with linked(agent, tmp_path, capture_args, "--rate", "20kpps", "--count", "100000000") as (running, _):
-        sample = wait_until_received(running, 20_000)
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_what_came_a_flush_ago_is_there(agent: Agent, place: Path, engine: str, goes_on: bool, tmp_path: Path) -> None:
+    """To the packet, although it does not fill a chunk; with files in memory without having to wait.
+
+    Both while more comes and on a line that has gone quiet.
+    """
+    capture_args = ("--write", str(place / "x.pcap"), "--engine", engine, "--flush", str(FLUSH_S))
+    sender_args = ("--rate", "2kpps", "--count", "100000000" if goes_on else "2000")
+    with linked(agent, tmp_path, capture_args, *sender_args) as (running, _):
+        sample = wait_until_received(running, 2000)
         if engine != "mmap":
             time.sleep(FLUSH_S + SLACK_S)
+        last = counters(running)["received"]
         running.kill()
+    assert last * RECORD_BYTES < CHUNK_BYTES, "a chunk was full: nothing is proven"
     found = check(agent, *repaired(agent, place))
     assert found.numbers["missing"] == found.report["totals"]["corrupt"] == 0
-    assert found.report["totals"]["good"] >= sample["received"] >= 20_000
+    assert found.report["totals"]["good"] >= sample["received"] >= 2000
 
 
 def test_without_a_flush_a_chunk_waits(agent: Agent, place: Path, engine: str, tmp_path: Path) -> None:
