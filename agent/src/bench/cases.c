@@ -63,6 +63,8 @@ struct measurement bench_measurements[] = {
     {"stamps-8-middle", "the median of these", "ns", run_stamps_more, 60, "middle"},
     {"stamps-32", STAMPS "32", "ns", run_stamps, 60, "32"},
     {"stamps-32-middle", "the median of these", "ns", run_stamps_more, 60, "middle"},
+    {"stamps-1-slow", STAMPS "1, polled every 100 us", "ns", run_stamps, 60, "1 --idle-sleep 100us"},
+    {"stamps-1-slow-middle", "the median of these", "ns", run_stamps_more, 60, "middle"},
     {"stamps-32-slow", STAMPS "32, polled every 100 us", "ns", run_stamps, 60, "32 --idle-sleep 100us"},
     {"stamps-32-slow-middle", "the median of these", "ns", run_stamps_more, 60, "middle"},
     {"stamps-early", "stamps of these that are earlier than sending, by more than was reported", "packets",

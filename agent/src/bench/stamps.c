@@ -112,8 +112,9 @@ static double judge(int64_t *all, size_t n, double bound_ns)
         all[i] = all[i] < 0 ? -all[i] : all[i];
     }
     qsort(all, n, sizeof(*all), compare);
-    middle_ns = (double)all[n / 2];
-    return (double)all[n - 1 - n / 100];
+    const size_t middle = n / 2, most = n - 1 - n / 100;
+    middle_ns = (double)all[middle];
+    return (double)all[most];
 }
 
 static char *send_train(struct memif_trial *t, const struct bench_options *o, const char *train, const char **why)
