@@ -45,8 +45,11 @@ bool memif_open(struct memif_trial *t, const struct bench_options *o, const char
         return false;
     }
     for (unsigned waited = 0; waited < READY_MS && process_alive(&t->capture); waited += 20) {
-        if (access(t->ready, F_OK) == 0)
+        if (access(t->ready, F_OK) == 0) {
+            if (o->urgent)
+                process_make_urgent(&t->capture);
             return true;
+        }
         sleep_ms(20);
     }
     *why = text("the capture did not become ready: %s", process_output(&t->capture));
@@ -102,14 +105,15 @@ void memif_forget(struct memif_trial *t)
     remove_files(t->stem);
 }
 
-/* CPU time of receiving and storing, per packet, of as many links as `extra` says, each with a thread of its own. */
+/* CPU time of receiving and storing, per packet, of as many links as `extra` says, each with a thread of its own. The
+ * files go round within what a slow sender fills before measuring begins. */
 double run_memif(const struct bench_options *o, const struct measurement *m, const char **why)
 {
     const unsigned n_links = m->extra[0] == '2' ? 2 : 1;
     const unsigned warm_up_ms = o->warm_up_ms + m->more_warm_up_ms, total_ms = warm_up_ms + o->measure_ms;
     /* clang-format off */
     const char *const storing[] = {"--lcores", n_links == 2 ? "0,1" : "1", "--when-full", "wait", "--idle-sleep", "50us",
-                                   "--rotate-size", "64M", "--max-files", "6", "--warm-up", text("%ums", warm_up_ms),
+                                   "--rotate-size", "16M", "--max-files", "4", "--warm-up", text("%ums", warm_up_ms),
                                    "--duration", text("%ums", total_ms), NULL};
     const char *const sending[] = {"--size", text("%u", m->size_bytes + 4), "--rate", "max", "--burst", "64",
                                    "--duration", text("%ums", total_ms + 2000), NULL};
