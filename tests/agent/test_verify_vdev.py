@@ -118,10 +118,10 @@ def test_a_full_disk(agent: Agent, small_tmpfs: Path) -> None:
 
 def test_a_starved_ring(agent: Agent, memory_dir: Path) -> None:
     """A capture that sleeps while all frames come: the ring takes as many as it holds, every other one is refused."""
-    sleepy = ("--idle-sleep", "900ms")
+    sleepy = ("--idle-sleep", "1500ms")
     wanted = {"refused": 1000 - 256}
     with trials(agent, memory_dir, ring_bits=8, capture_options=sleepy) as t:
-        t.path = replace(t.path, drain_s=1.5)
+        t.path = replace(t.path, drain_s=2.0)
         trial, found = injected(t, 1000, wanted)
     assert found == wanted and trial.recounted == 256 and trial.verdict is Verdict.FAIL
 

@@ -136,7 +136,8 @@ static void rest(struct worker *w)
     }
     if (w->config.idle_sleep_us == 0)
         return;
-    struct timespec t = {.tv_nsec = (long)w->config.idle_sleep_us * 1000};
+    uint32_t us = w->config.idle_sleep_us;
+    struct timespec t = {.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000};
     nanosleep(&t, NULL);
 }
 
