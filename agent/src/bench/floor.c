@@ -41,7 +41,7 @@ void FLOOR(uint16_t port, struct rte_mempool *pool, uint8_t *record_to, uint64_t
 {
     struct rte_mbuf *packets[BURST];
     uint8_t *to = record_to;
-    uint8_t *const end = record_to + bytes - (size_t)BURST * 9216;
+    uint8_t *const end = record_to != NULL ? record_to + bytes - (size_t)BURST * 9216 : NULL;
     uint64_t start = thread_cpu_ns(), now = start, n_packets = 0;
     while (now - start < duration_ns) {
         for (unsigned k = 0; k < LOOK_EVERY; k++) {
