@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -10,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nfvcap.apply import guestnic
+from nfvcap.cli import matrix_dpdk
 from nfvcap.cli.guest_run import GuestRun, add
 from nfvcap.cli.matrix_found import Found, Group, Measure
 from nfvcap.cli.matrix_host import XDP, bare_metal
@@ -21,7 +23,7 @@ from nfvcap.lab.topology import PORTS
 from nfvcap.model.result import HostResult, Verdict
 from nfvcap.verify.packets.cells import KEYS, TRAFFICS, Key, There, keys_of, reasons, subject
 from nfvcap.verify.packets.checks import failed, skipped
-from nfvcap.verify.packets.engines.ports import Choice, choose, lent, no_dpdk_pf, planned
+from nfvcap.verify.packets.engines.ports import Choice, choose, lendable, lent, no_dpdk_pf, planned
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
 from nfvcap.verify.packets.run import INTERRUPTED, Wish
 from nfvcap.verify.packets.sources.named import ONE_AT_A_TIME, sends_to_several
@@ -55,6 +57,10 @@ def guests(looked: Looked, host: HostResult, wish: Wish) -> HostResult:
     _sweep(looked)
     there = There(no_dpdk_pf=no_dpdk_pf(looked.facts, planned(looked.facts)))
     groups: list[Group] = [partial(bare_metal, looked, _whole_port(looked))]
+    if looked.options.dpdk_pf:
+        lends = lendable(looked.facts, looked.options.dpdk_pf)
+        groups += [partial(group, looked, lends, wish.budget_s)
+                   for group in (matrix_dpdk.whole_port, matrix_dpdk.functions)]  # fmt: skip
     for name, seen in looked.seen.items():
         try:
             vfs = vfs_of(seen, looked.facts)
@@ -115,7 +121,9 @@ def _pfs(looked: Looked, names: Iterable[str]) -> list[str]:
 
 
 def _ways(vfs: tuple[GuestVf, ...], run: GuestRun) -> list[tuple[tuple[GuestVf, ...], dict[str, str]]]:
-    """VFs of a guest that one driver has, and what can capture from them: --engine → the study's word for it."""
+    """VFs of one PF that one driver has in the guest, and what can capture from them: --engine → the study's word."""
+    pf = Counter(vf.pf for vf in vfs).most_common(1)[0][0]
+    vfs = tuple(vf for vf in vfs if vf.pf == pf)
     named = tuple(vf for vf in vfs if vf.interface)
     others = tuple(vf for vf in vfs if not vf.interface)
     kernel = {"kernel": "kernel"} | ({"af_xdp": "AF_XDP"} if named and run.says(XDP) else {})

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from nfvcap.report.study import ROWS
 
 TRAFFICS = ("64", "965")
-_VF = "virtual function"
+VIRTUAL_FUNCTION = "virtual function"
+_VF = VIRTUAL_FUNCTION
 Key = tuple[str, str, str, int]
 """(attachment, engine, driver of the PF, number of VFs)"""
 

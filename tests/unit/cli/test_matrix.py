@@ -136,11 +136,14 @@ def test_a_nic_that_stays_is_an_error_of_its_own(playbooks: list[str], monkeypat
 )
 def test_each_vf_is_measured_by_what_its_driver_allows(interfaces: Any, vfio: bool, ways: Any) -> None:
     vfs: Any = tuple(
-        SimpleNamespace(address=name, interface=interface) for name, interface in zip("ab", interfaces, strict=True)
+        SimpleNamespace(address=name, pf="p", interface=interface)
+        for name, interface in zip("ab", interfaces, strict=True)
     )
     run: Any = SimpleNamespace(on_vfio=lambda vfs: vfio, says=lambda script: True)
     found = verify_matrix._ways(vfs, run)
     assert [(tuple(vf.address for vf in some), engines) for some, engines in found] == ways
+    of_another_pf: Any = SimpleNamespace(address="c", pf="q", interface="eth9")
+    assert verify_matrix._ways((*vfs, of_another_pf), run) == found
 
 
 def test_what_the_guest_has_made_of_the_nic() -> None:

@@ -116,4 +116,4 @@ def _nics(guest: str, vfs: Sequence[GuestVf], door: Door, engine: str | None) ->
     if not pages.isdigit() or int(pages) == 0:
         raise UsageError("NFV-PKT-210", f"DPDK has no huge pages in guest {guest}", f"HugePages_Free: {pages or '?'}",
                          "the plan gives guests with VFs huge pages: create the guest again")  # fmt: skip
-    return tuple(Nic(vf.guest_address) for vf in vfs)
+    return tuple(Nic(vf.guest_address, keys=vf.keys) for vf in vfs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nfvcap.model.facts import Facts, Nic
 from nfvcap.verify.case import PLAN
@@ -96,6 +96,51 @@ def virtual_mac(uuid: str, model: str) -> str:
     return ":".join(f"{byte:02x}" for byte in (0x02, 0x6E, 0x66, *digest[:3]))
 
 
+def lendable(facts: Facts, named: str) -> Choice:
+    """The PF of this address or name, if it can be lent to DPDK without taking anything from anybody."""
+    nic = next((one for one in facts.nics if named in one.names), None)
+    if nic is None or nic.address not in planned(facts):
+        return Choice(None, f"{named} is no port that the plan of the host names")
+    why = _lacks(nic) or next(_ties(facts, nic), "")
+    return Choice(None, f"{nic.address} {why}") if why else Choice(nic)
+
+
+def _ties(facts: Facts, nic: Nic) -> Iterator[str]:
+    """Who needs a PF to stay as it is."""
+    if nic.sriov is None:
+        yield "has no SR-IOV"
+        return
+    if taken := lent(nic):
+        yield f"has VFs that somebody uses: {', '.join(taken)}"
+    vfs = {vf.address for vf in nic.sriov.vfs}
+    if owners := [guest.name for guest in facts.guests if vfs & set(guest.hostdevs)]:
+        yield f"has VFs that guests are defined with: {', '.join(owners)}"
+    if busy := [one.name or one.address for one in facts.nics if one.physfn == nic.address and one.carries]:
+        yield f"has VFs that carry the host's own traffic: {', '.join(busy)}"
+    entries = (facts.ledger or {}).get("entries", {}).values()
+    if any(entry.get("kind") == "mirror" and entry["rule"]["pf"] == nic.address for entry in entries):
+        yield "has mirror rules: nfvcap mirror remove --all"
+    if facts.module_parameters.get(_VFIO, {}).get("enable_sriov") is None:
+        yield f"cannot have VFs there: {_support(facts)}"
+
+
+def of_dpdk(nic: Nic, addresses: Sequence[str], token: str) -> tuple[GuestVf, ...]:
+    """VFs of a PF that DPDK drives, for a program on the host itself, which gives each an address of its own."""
+    return tuple(
+        GuestVf(
+            address=address, pf=nic.address, pf_driver="DPDK", index=index,
+            mac=(mac := virtual_mac(nic.address, str(index))), vlan=0, link_mbps=max(0, nic.speed_mbps or 0),
+            interface="", guest_address=address, keys=f",vf-token={token},mac={mac}",
+        )
+        for index, address in enumerate(addresses)
+    )  # fmt: skip
+
+
+def by_dpdk(nic: Nic) -> GuestVf:
+    """The PF itself, which vfio-pci has."""
+    return replace(whole(nic), interface="")
+
+
 def no_dpdk(nic: Nic) -> str:
     """Why DPDK does not have the whole port: what was read from the host."""
     vfs = nic.sriov.num_vfs if nic.sriov else 0
@@ -105,8 +150,8 @@ def no_dpdk(nic: Nic) -> str:
 
 
 def no_dpdk_pf(facts: Facts, pfs: Sequence[str]) -> str:
-    """Why no PF with VFs is driven by DPDK: what was read from the host."""
-    return "; ".join([*_evidence(facts, pfs), _support(facts)])
+    """Why no PF with VFs is driven by DPDK: what was read from the host, and how to have it."""
+    return "; ".join([*_evidence(facts, pfs), _support(facts), "--dpdk-pf PF lends one whose VFs nobody has"])
 
 
 def _evidence(facts: Facts, pfs: Sequence[str]) -> Iterator[str]:

@@ -30,6 +30,7 @@ class GuestVf:
     link_mbps: int  # 0: not known
     interface: str  # in the guest; "" when no kernel driver there makes one
     guest_address: str  # PCI address in the guest; "" when it does not say
+    keys: str = ""  # ",key=value" that the agent wants to hear behind that address
 
     @property
     def layout(self) -> Layout:

@@ -50,6 +50,7 @@ class Nic:
 
     port: str
     interface: str = ""
+    keys: str = ""  # goes behind the port, and into no report
 
 
 @dataclass
@@ -89,8 +90,8 @@ class GuestPoint:
         directory = PurePosixPath(self.directory) / f"{NAME}{secrets.token_hex(4)}"
         capture = RemoteCapture(self.door, self.agent.program, str(directory))
         options = CaptureOptions(
-            ports=tuple(nic.port for nic in self.nics), write=str(directory / "captured.pcap"), lcores=self.lcores,
-            wait_link_s=5.0, duration_s=self.longest_s,
+            ports=tuple(nic.port + nic.keys for nic in self.nics), write=str(directory / "captured.pcap"),
+            lcores=self.lcores, wait_link_s=5.0, duration_s=self.longest_s,
             extra=("--stats-interval", f"{INTERVAL_S * 1000:.0f}ms", *self.options),
         )  # fmt: skip
         try:

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of the matrix with a PF that DPDK drives: by consent (--dpdk-pf), on the host itself, given back afterwards."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from nfvcap.agent.build import locate
+from nfvcap.agent.deploy import deploy
+from nfvcap.cli.matrix_found import Found, at
+from nfvcap.cli.output import say
+from nfvcap.cli.spot import Spot
+from nfvcap.door.door import Door, must, shell
+from nfvcap.errors import NfvcapError
+from nfvcap.model.facts import Nic
+from nfvcap.model.result import Check, Verdict
+from nfvcap.verify.packets.cells import BARE_METAL, VIRTUAL_FUNCTION, Key
+from nfvcap.verify.packets.checks import made
+from nfvcap.verify.packets.engines.dpdk_pf import Lent, give_back, left, lent
+from nfvcap.verify.packets.engines.ports import Choice, by_dpdk, of_dpdk
+from nfvcap.verify.packets.sources.named import ONE_AT_A_TIME, sends_to_several
+
+if TYPE_CHECKING:
+    from nfvcap.cli.verify_guest import Looked
+
+CHECK = "NFV-PKT-024"
+WHOLE: Key = (BARE_METAL, "DPDK", "", 0)
+VFS: tuple[Key, ...] = tuple((VIRTUAL_FUNCTION, "DPDK", "DPDK", number) for number in (1, 2))
+BY_KERNEL: tuple[Key, ...] = tuple((VIRTUAL_FUNCTION, "kernel", "DPDK", number) for number in (1, 2))
+_NO_LINK = "VFs of a PF that DPDK drives are measured by DPDK only: the kernel's driver gets no link from that PF"
+_TRIALS = 20
+"""As many times the budget of one cell the host waits before it takes the PF back by itself."""
+
+
+@contextmanager
+def whole_port(looked: Looked, choice: Choice, budget_s: float) -> Iterator[Found]:
+    """The row for the whole port; DPDK has it as long as the block."""
+    with _group(looked, choice, (WHOLE,), 0, budget_s) as (found, nic, _, agent_at):
+        if nic is not None:
+            spot = Spot(
+                looked.host, (by_dpdk(nic),), looked.host_way, kind="host", attachment=BARE_METAL,
+                title=f"{looked.host} {nic.address} bare metal", agent_at=agent_at,
+            )  # fmt: skip
+            found.rows[WHOLE] = at(looked, spot, "dpdk")
+        yield found
+
+
+@contextmanager
+def functions(looked: Looked, choice: Choice, budget_s: float) -> Iterator[Found]:
+    """The rows for one and two VFs, captured on the host; DPDK has PF and VFs as long as the block."""
+    most = min(len(VFS), choice.nic.sriov.total_vfs) if choice.nic and choice.nic.sriov else 0
+    if not sends_to_several(looked.source):
+        most = min(most, 1)
+    with _group(looked, choice, VFS, most, budget_s) as (found, nic, here, agent_at):
+        if nic is not None and here is not None:
+            found.reasons |= dict.fromkeys(BY_KERNEL, _NO_LINK) | dict.fromkeys(VFS[most:], ONE_AT_A_TIME)
+            for number, key in enumerate(VFS[:most], 1):
+                ports = of_dpdk(nic, here.vfs[:number], here.token)
+                title = (
+                    f"{looked.host} {number} VF{'s' if number > 1 else ''} of {nic.address} (PF by DPDK) on the host"
+                )
+                spot = Spot(looked.host, ports, looked.host_way, kind="host", title=title, agent_at=agent_at)
+                found.rows[key] = at(looked, spot, "dpdk")
+        yield found
+
+
+@contextmanager
+def _group(
+    looked: Looked, choice: Choice, keys: tuple[Key, ...], num_vfs: int, budget_s: float
+) -> Iterator[tuple[Found, Nic | None, Lent | None, str]]:
+    """The PF lent, with the agent on the host; or the reason why it is not, for all these rows."""
+    found = Found()
+    if choice.nic is None:
+        found.reasons = dict.fromkeys(keys, choice.why)
+        yield found, None, None, ""
+        return
+    nic, door = choice.nic, looked.host_door()
+    place = f"/var/tmp/nfvcap-verify-{secrets.token_hex(4)}"
+    words = f"{looked.host} {nic.address}" + (f" with {num_vfs} VFs" if num_vfs else "")
+    entered = False
+    try:
+        _sweep(door, words)
+        must(shell(door, 'umask 077; mkdir "$1"', place), door)
+        agent = deploy(door, locate(), f"{place}/nfvcap-agent")
+        say(f"{words}: lent to DPDK …")
+        here = None
+        try:
+            with lent(door, nic, num_vfs, agent.program, round(_TRIALS * budget_s)) as here:
+                entered = True
+                yield found, nic, here, agent.program
+                say(f"{words}: goes back to its kernel driver …")
+        finally:
+            if here is not None:
+                found.checks.append(_judged(words, here))
+    except NfvcapError as error:
+        if entered:
+            raise
+        found.reasons = dict.fromkeys(keys, f"{error.what}: {error.why} [{error.code}]")
+        yield found, None, None, ""
+    finally:
+        shell(door, 'rm -rf "$1"', place)
+
+
+def _sweep(door: Door, words: str) -> None:
+    """A run that was killed may have left the PF with DPDK; its time limit is not waited for."""
+    if left(door):
+        say(f"{words}: DPDK still has a PF of an earlier run, which is given back first …")
+        give_back(door)
+
+
+def _judged(words: str, here: Lent) -> Check:
+    wanted = "driver, VFs and their attributes as before"
+    if here.given_back:
+        return made(CHECK, words, Verdict.ERROR, here.given_back, wanted,
+                    fix="nfvcap provision makes it as planned")  # fmt: skip
+    return made(CHECK, words, Verdict.PASS, "as before", wanted)
