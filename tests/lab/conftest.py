@@ -139,9 +139,13 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def inventory(top: Path, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped lab inventory, pointed at the lab of the tests; its first PF is left out until a test adds it."""
+    """The shipped lab inventory, pointed at the lab of the tests; its first PF is left out until a test adds it.
+
+    A lab that is taken over as it is may have it already.
+    """
     path = tmp_path_factory.mktemp("inventory") / "lab.yml"
-    write_inventory(top, lab, path, all_pfs=False)
+    planned = lab.ssh(["cat", "/var/lib/nfvcap/plan.json"], check=False).stdout
+    write_inventory(top, lab, path, all_pfs=FIRST_PF in planned)
     return path
 
 
