@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One lab server for the whole test session, and the command line as a user types it.
+"""A lab server for the whole test session, and the command line as a user types it.
 
 The files of this folder run in the order of their names' numbers: each says in which state it takes the lab over and
-in which it leaves it, because a boot of the emulated machine costs a minute.
+in which it leaves it, because a boot of the emulated machine costs a minute. They are in two groups, which `make test`
+runs side by side, each on a lab of its own: ``host`` begins with a pristine server and ends with one that is
+deprovisioned, ``guests`` is about guests of a server that stays provisioned.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ from nfvcap.lab import Lab
 from nfvcap.lab.topology import PORTS
 from tests.lab.host import Host
 
-# Another name lets work on single tests go on beside a lab that somebody else keeps.
-LAB_NAME = os.environ.get("NFVCAP_TEST_LAB_NAME", "test")
+# Another name lets work on single tests go on beside a lab that somebody else keeps. A second worker has a second lab.
+LAB_NAME = os.environ.get("NFVCAP_TEST_LAB_NAME", "test") + os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:].lstrip("0")
 HOST = "host1"
 FIRST_PF = PORTS[0].address
 
@@ -139,13 +141,9 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def inventory(top: Path, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped lab inventory, pointed at the lab of the tests; its first PF is left out until a test adds it.
-
-    A lab that is taken over as it is may have it already.
-    """
+    """The shipped lab inventory, pointed at the lab of the tests."""
     path = tmp_path_factory.mktemp("inventory") / "lab.yml"
-    planned = lab.ssh(["cat", "/var/lib/nfvcap/plan.json"], check=False).stdout
-    write_inventory(top, lab, path, all_pfs=FIRST_PF in planned)
+    write_inventory(top, lab, path, all_pfs=True)
     return path
 
 

@@ -17,9 +17,15 @@ from nfvcap.lab import Lab
 from tests.lab.conftest import FIRST_PF, HOST, Controller, write_inventory
 from tests.lab.host import Host
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("host")]
 
 GRUB_DROP_IN, MENU = "/etc/default/grub.d/90-nfvcap.cfg", "/boot/grub/grub.cfg"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_port(nfvcap: Controller, lab: Lab) -> None:
+    """The first PF is left out of the inventory until a test adds it."""
+    write_inventory(nfvcap.top, lab, nfvcap.inventory, all_pfs=False)
 
 
 @pytest.fixture(scope="module")

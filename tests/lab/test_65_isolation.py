@@ -25,8 +25,7 @@ from tests.lab.conftest import HOST, LAB_NAME, Controller
 from tests.lab.guest import Guest
 from tests.lab.host import Host
 
-# Until all of it has been seen through in one run.
-pytestmark = [pytest.mark.lab, pytest.mark.soak, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("guests"), pytest.mark.timeout(5400)]
 
 WATCHED, BYSTANDER, MONITOR = "vm1", "vm2", "vm3"
 PF = PORTS[1].address
@@ -190,6 +189,7 @@ def attributes(host: Host) -> Any:
     return link["vfinfo_list"]
 
 
+@pytest.mark.soak  # minutes of guests
 def test_a_host_that_reboots_has_its_attachments_and_its_rule_again(
     macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host
 ) -> None:
@@ -213,6 +213,7 @@ def copied(nfvcap: Controller) -> None:
     assert nfvcap.json("mirror", "list", HOST)["hosts"][HOST]["rules"][0]["lacking"] == []
 
 
+@pytest.mark.soak  # minutes of guests
 def test_a_watched_guest_that_reboots_is_watched_again_and_the_other_does_not_notice(
     macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
 ) -> None:
@@ -231,6 +232,7 @@ basename $(readlink $d/driver)
 """
 
 
+@pytest.mark.soak  # minutes of guests
 def test_nobody_notices_a_monitor_whose_program_polls_the_vf(
     macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
 ) -> None:

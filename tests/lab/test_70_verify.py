@@ -28,7 +28,7 @@ from tests.lab.conftest import HOST, LAB_NAME, Controller
 from tests.lab.host import Host
 from tests.lab.test_50_attach import Guest
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("guests"), pytest.mark.timeout(1800)]
 
 GUEST = "vm3"
 SOURCE = f"lab:{LAB_NAME}"
@@ -196,7 +196,6 @@ def left_behind(host: Host) -> list[str]:
     ]
 
 
-@pytest.mark.soak  # until it has been seen through with a VF of DPDK
 def test_what_the_lab_can_do_is_measured_and_the_rest_says_why_not(vm3: Guest, nfvcap: Controller, host: Host) -> None:
     for _ in range(2):  # beside the one that DPDK has
         nfvcap("attach-vf", GUEST, "--pf", PORTS[1].address, "--timeout", "180", timeout_s=900)
