@@ -245,10 +245,10 @@ def test_nobody_notices_a_monitor_whose_program_polls_the_vf(
         hang(host)
         time.sleep(10)
         captured = nfvcap.json("capture", MONITOR, "stop", expect=(0, 4))
-        nfvcap("capture", MONITOR, "pull", "--to", str(tmp_path / "traces"), timeout_s=600)
-        found = [
-            frame for file in sorted((tmp_path / "traces").glob("**/*.pcap")) for frame in _frames(file.read_bytes())
-        ]
+        traces = tmp_path / "traces"
+        traces.mkdir()
+        nfvcap("capture", MONITOR, "pull", "--to", str(traces), timeout_s=600)
+        found = [frame for file in sorted(traces.glob("**/*.pcap")) for frame in _frames(file.read_bytes())]
         numbers = [number for mac, number in found if mac == macs[WATCHED]]
         assert captured["stored"] >= len(numbers) > 2 * 10 * RATE_PPS, captured
         # A virtual machine that stands still receives what its ring has room for. Nothing else is missing.
