@@ -42,7 +42,7 @@ def whole_port(looked: Looked, choice: Choice, budget_s: float) -> Iterator[Foun
         if nic is not None:
             spot = Spot(
                 looked.host, (by_dpdk(nic),), looked.host_way, kind="host", attachment=BARE_METAL,
-                title=f"{looked.host} {nic.address} bare metal", agent_at=agent_at,
+                title=f"{looked.host} {nic.address} bare metal", agent_at=agent_at, deaf=True,
             )  # fmt: skip
             found.rows[WHOLE] = at(looked, spot, "dpdk")
         yield found

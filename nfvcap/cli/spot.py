@@ -35,6 +35,7 @@ class Spot:
         attachment: how the ports came there.
         title: of the path, without the engine; "" for the guest and its VFs.
         agent_at: where the agent goes.
+        deaf: no driver has the ports while nobody captures.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Spot:
     attachment: str = VIRTUAL_FUNCTION
     title: str = ""
     agent_at: str = PLACE
+    deaf: bool = False
 
     def result(self, looked: Looked, host: HostResult, wish: Wish, before: tuple[Check, ...] = ()) -> HostResult:
         """Checks and measurement; whatever keeps it from being made is a check that says so."""
@@ -82,7 +84,7 @@ class Spot:
             path = stack.enter_context(
                 guest_path(name, ports, place, source, wish.profile, engine=options.engine, label=looked.source.label,
                            host=looked.host_door(), attachment=self.attachment,
-                           title=self.title)
+                           title=self.title, deaf=self.deaf and looked.source.kind == "lab")
             )  # fmt: skip
             around = {
                 **environment, **around_source(looked.source),

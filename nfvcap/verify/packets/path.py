@@ -167,6 +167,7 @@ class Path:
     vfs: int = 1
     observers: tuple[Observer, ...] = ()
     proof_pps: int = 10_000
+    deaf: bool = False  # nobody takes frames from the wire while nobody captures, and the wire then stops its source
     drain_s: float = 0.0  # silence that means something here; a profile may ask for more
     # The receiver's ring is the sender's: a frame without room is refused to the source and nowhere else.
     ring_seen_by_source: bool = False

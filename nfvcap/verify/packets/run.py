@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from nfvcap.errors import NfvcapError
@@ -90,7 +91,8 @@ class Run:
     def _measure(self) -> None:
         wish, trials = self._wish, self._trials
         if self._calibration is None:
-            self._calibration = calibrate(self._path, wish.traffic, self._fingerprint)
+            with self._path.point.capturing() if self._path.deaf else nullcontext():
+                self._calibration = calibrate(self._path, wish.traffic, self._fingerprint)
         self._follow.calibrated(self._calibration)
         if wish.only_calibrate:
             return

@@ -49,7 +49,7 @@ class Place:
 def guest_path(
     guest: str, vfs: Sequence[GuestVf], place: Place, source: Source, profile: Profile, *,
     engine: str | None, label: Literal["performance", "functional"], host: Door | None = None,
-    attachment: str = VIRTUAL_FUNCTION, title: str = "",
+    attachment: str = VIRTUAL_FUNCTION, title: str = "", deaf: bool = False,
 ) -> Iterator[Path]:  # fmt: skip
     """A path whose interfaces in the guest are up as long as the block; one that was down is set down again.
 
@@ -57,6 +57,7 @@ def guest_path(
         engine: "kernel", "af_xdp", "dpdk", or None: the kernel's driver where it has all VFs, else DPDK.
         attachment: how the ports came to who captures.
         title: of the path, without the engine; "" for the guest and its VFs.
+        deaf: no driver has the ports while nobody captures.
         host: the way into the guest's host, for the counters of the PF; None: they are not read.
 
     Raises:
@@ -81,7 +82,7 @@ def guest_path(
             source=source, point=point, attachment=attachment, engine=word,
             link_mbps=min(vf.link_mbps for vf in vfs) or _DEFAULT_MBPS, label=label,
             label_note=EMULATED if label == "functional" else "", pf_driver=vfs[0].pf_driver, vfs=len(vfs),
-            observers=observers, proof_pps=_PROOF_PPS[label], drain_s=_DRAIN_S[label],
+            observers=observers, proof_pps=_PROOF_PPS[label], drain_s=_DRAIN_S[label], deaf=deaf,
         )  # fmt: skip
     finally:
         # A guest that is gone needs no putting in order, and what was measured in it counts.
