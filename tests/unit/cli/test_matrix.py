@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nfvcap.cli import matrix_nic, verify_matrix
+from nfvcap.cli import matrix_dpdk, matrix_nic, verify_matrix
 from nfvcap.cli.matrix_found import Found
 from nfvcap.cli.matrix_host import AF_XDP, DPDK, KERNEL, bare_metal
 from nfvcap.cli.matrix_nic import Sight, keys, lacks, temporary, understood
@@ -22,6 +22,7 @@ from nfvcap.model.result import HostResult, Verdict
 from nfvcap.run import Completed
 from nfvcap.verify.packets.cells import KEYS, TRAFFICS, There, subject
 from nfvcap.verify.packets.checks import failed
+from nfvcap.verify.packets.engines.dpdk_pf import Lent
 from nfvcap.verify.packets.engines.ports import Choice
 from nfvcap.verify.packets.profiles import PROFILES
 from nfvcap.verify.packets.run import INTERRUPTED, Wish
@@ -185,6 +186,60 @@ def test_af_xdp_on_bare_metal_only_where_it_harms_nobody(answers: dict[str, str]
     made = next(words for words in door.asked if "mkdir" in words).rsplit(" ", 1)[-1]
     removed = door.asked[-1].rsplit(" ", 1)[-1]
     assert made == removed and made.startswith("/var/tmp/nfvcap-verify-") and "rm -rf" in door.asked[-1]
+
+
+@contextmanager
+def lends(door: Any, nic: Any, num_vfs: int, agent: str, longest_s: int) -> Iterator[Lent]:
+    """Stands in for the host that gives a PF away: see test_dpdk_pf for what it does."""
+    assert agent.startswith("/var/tmp/nfvcap-verify-") and longest_s > 60
+    here = Lent("token", tuple(f"0000:81:1{number}.0" for number in range(num_vfs)))
+    yield here
+    here.given_back = ""
+
+
+@pytest.fixture
+def lending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix_dpdk, "lent", lends)
+    monkeypatch.setattr(matrix_dpdk, "locate", lambda: "")
+    monkeypatch.setattr(matrix_dpdk, "deploy", lambda door, program, place: SimpleNamespace(program=place))
+
+
+def idle() -> Doors:
+    return Doors({"is-active": "fails"})
+
+
+def sends(kind: str, door: Doors) -> Any:
+    run = looked(door)
+    run.source = SimpleNamespace(kind=kind)
+    return run
+
+
+@pytest.mark.parametrize(("kind", "vfs"), [("lab", 2), ("agent", 1)])
+def test_a_pf_is_lent_for_as_many_vfs_as_frames_can_be_sent_to(lending: None, kind: str, vfs: int) -> None:
+    door = idle()
+    with matrix_dpdk.functions(sends(kind, door), port(), 60) as found:
+        assert list(found.rows) == list(matrix_dpdk.VFS[:vfs]) and "no link" in found.reasons[matrix_dpdk.BY_KERNEL[0]]
+        assert (matrix_dpdk.VFS[1] in found.reasons) == (vfs == 1)
+    assert [(check.id, check.verdict) for check in found.checks] == [("NFV-PKT-024", Verdict.PASS)]
+    assert "rm -rf" in door.asked[-1] and not any("systemctl stop" in words for words in door.asked)
+
+
+def test_what_a_killed_run_has_left_with_dpdk_is_given_back_first(lending: None) -> None:
+    door = Doors({})
+    with matrix_dpdk.whole_port(sends("lab", door), port(), 60) as found:
+        assert list(found.rows) == [matrix_dpdk.WHOLE]
+    assert "systemctl stop nfvcap-dpdk-pf" in door.asked[1]
+
+
+def test_a_pf_that_is_not_lent_is_a_reason(lending: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: Any) -> Any:
+        raise NfvcapError("NFV-PKT-218", "it did not give it away", "no memory")
+
+    monkeypatch.setattr(matrix_dpdk, "lent", refuses)
+    with matrix_dpdk.whole_port(sends("lab", idle()), port(), 60) as found:
+        assert not found.rows and "no memory [NFV-PKT-218]" in found.reasons[matrix_dpdk.WHOLE]
+    with matrix_dpdk.functions(sends("lab", idle()), Choice(None, "it carries ssh"), 60) as found:
+        assert {found.reasons[key] for key in matrix_dpdk.VFS} == {"it carries ssh"}
 
 
 def test_without_a_port_nothing_is_touched(playbooks: list[str]) -> None:

@@ -97,7 +97,7 @@ class Lent:
     Attributes:
         token: what programs have to say to get its VFs.
         vfs: PCI addresses by number.
-        given_back: afterwards: "" when everything is as before, else what is not.
+        given_back: afterwards: "" when everything is as before, else what is not, or what went wrong.
     """
 
     token: str
@@ -141,9 +141,17 @@ def lent(door: Door, nic: Nic, num_vfs: int, agent: str, longest_s: int) -> Iter
         made.vfs = tuple(must(shell(door, _VFS, nic.address), door).split())
         yield made
     finally:
+        made.given_back = _given_back(door, nic, before)
+
+
+def _given_back(door: Door, nic: Nic, before: list[str]) -> str:
+    """Give it back; what is not as before. What was measured counts, whatever comes of this."""
+    try:
         give_back(door)
         after = _like(door, nic)
-        made.given_back = "" if after == before else f"it was {' | '.join(before)}, it is {' | '.join(after)}"
+    except NfvcapError as error:
+        return f"{error.what} [{error.code}]: {error.why}"
+    return "" if after == before else f"it was {' | '.join(before)}, it is {' | '.join(after)}"
 
 
 def _program(nic: Nic, num_vfs: int, agent: str, token: str) -> list[str]:

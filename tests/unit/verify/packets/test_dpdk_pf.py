@@ -81,8 +81,10 @@ class Host:
 
     name = "host1"
 
-    def __init__(self, refuses: bool = False, changed: bool = False) -> None:
-        self.refuses, self.changed, self.done, self.put_there = refuses, changed, [], {}  # type: ignore[var-annotated]
+    def __init__(self, refuses: bool = False, changed: bool = False, stays: bool = False) -> None:
+        self.refuses, self.changed, self.stays = refuses, changed, stays
+        self.done: list[str] = []
+        self.put_there: dict[str, str] = {}
 
     def run(self, argv: Sequence[str], timeout_s: float) -> Completed:
         out, code = "", 0
@@ -91,6 +93,7 @@ class Host:
             code = 1 if self.refuses else 0
         elif "systemctl stop" in argv[2]:
             self.done.append("stop")
+            code = 1 if self.stays else 0
         elif "journalctl" in argv[2]:
             out = "node 1 has no memory"
         elif argv[2] == dpdk_pf._LIKE:
@@ -119,6 +122,12 @@ def test_what_is_not_as_before_is_said() -> None:
     with lent(Host(changed=True), port(), 0, "/agent", 60) as here:
         pass
     assert here.given_back == "it was igb | 4, it is igb | 0"
+
+
+def test_a_pf_that_does_not_come_back_is_said_and_spoils_nothing_else() -> None:
+    with lent(Host(stays=True), port(), 1, "/agent", 60) as here:
+        pass
+    assert "NFV-GUEST-030" in here.given_back
 
 
 def test_a_host_that_refuses_says_why_and_keeps_the_pf() -> None:

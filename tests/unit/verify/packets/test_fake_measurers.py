@@ -43,6 +43,19 @@ def test_a_hard_limit_is_found_for_every_goal(pps: int) -> None:
     assert all(trial.waterfall.residual == 0 for trial in m.trials)
 
 
+@pytest.mark.parametrize(("deaf", "first"), [(False, "calibrate"), (True, "capture")])
+def test_a_wire_that_nobody_listens_to_is_captured_from_while_its_source_is_calibrated(
+    deaf: bool, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    where = replace(path(limit(10**9)), deaf=deaf)
+    capturing = where.point.capturing
+    monkeypatch.setattr(where.point, "capturing", lambda: (done.append("capture"), capturing())[1])
+    monkeypatch.setattr(where.source, "ceiling_pps", lambda traffic: (done.append("calibrate"), 10**8)[1])
+    m = run(where, "100")
+    assert done[0] == first and m.calibration is not None and not m.partial
+
+
 def test_no_upper_bound_is_at_least_the_line_rate() -> None:
     m = run(path(limit(10**9)))
     assert all(goal.upper_pps is None and goal.lower_pps == LINE for goal in m.goals)
