@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -112,11 +113,11 @@ def test_the_units_capabilities_suffice(installed: Path, agent: Agent, tmp_path:
         pytest.skip("setpriv is not installed")
     names = (installed / UNIT).read_text().split("CapabilityBoundingSet=")[1].split("\n")[0].lower().split()
     kept = ",".join("+" + name.removeprefix("cap_") for name in names)
-    (tmp_path / "run").mkdir()
     wish = f"--port {port} --write {tmp_path}/x.pcap --duration 0.3 --rotate-size 1M --max-files 2 --json --quiet"
     limits = ["setpriv", "--no-new-privs", "--bounding-set", f"-all,{kept}"]
     command = [*limits, str(agent.binary), "capture", *wish.split()]
-    environment = {**os.environ, "RUNTIME_DIRECTORY": str(tmp_path / "run")}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    with tempfile.TemporaryDirectory() as run:  # short: a socket goes there
+        environment = {**os.environ, "RUNTIME_DIRECTORY": run}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == 0, done.stderr
     assert "warning" not in done.stderr, done.stderr

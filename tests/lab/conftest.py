@@ -2,9 +2,7 @@
 """A lab server for the whole test session, and the command line as a user types it.
 
 The files of this folder run in the order of their names' numbers: each says in which state it takes the lab over and
-in which it leaves it, because a boot of the emulated machine costs a minute. They are in two groups, which `make test`
-runs side by side, each on a lab of its own: ``host`` begins with a pristine server and ends with one that is
-deprovisioned, ``guests`` is about guests of a server that stays provisioned.
+in which it leaves it, because a boot of the emulated machine costs a minute.
 """
 
 from __future__ import annotations
@@ -29,8 +27,8 @@ from nfvcap.lab import Lab
 from nfvcap.lab.topology import PORTS
 from tests.lab.host import Host
 
-# Another name lets work on single tests go on beside a lab that somebody else keeps. A second worker has a second lab.
-LAB_NAME = os.environ.get("NFVCAP_TEST_LAB_NAME", "test") + os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:].lstrip("0")
+# Another name lets work on single tests go on beside a lab that somebody else keeps.
+LAB_NAME = os.environ.get("NFVCAP_TEST_LAB_NAME", "test")
 HOST = "host1"
 FIRST_PF = PORTS[0].address
 

@@ -17,7 +17,7 @@ from nfvcap.lab import Lab
 from tests.lab.conftest import FIRST_PF, HOST, Controller, write_inventory
 from tests.lab.host import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("host")]
+pytestmark = pytest.mark.lab
 
 GRUB_DROP_IN, MENU = "/etc/default/grub.d/90-nfvcap.cfg", "/boot/grub/grub.cfg"
 

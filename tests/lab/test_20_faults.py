@@ -18,7 +18,7 @@ from nfvcap.lab.topology import PORTS
 from tests.lab.conftest import FIRST_PF, HOST, Controller, ProvisionedLab, write_inventory
 from tests.lab.host import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("host")]
+pytestmark = pytest.mark.lab
 
 
 @contextmanager

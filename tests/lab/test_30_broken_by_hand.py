@@ -24,7 +24,7 @@ from tests.lab.breaks import PLAN, SPARE, Provisioned, never_broken
 from tests.lab.conftest import HOST, Controller, ProvisionedLab, write_inventory
 from tests.lab.host import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("host")]
+pytestmark = pytest.mark.lab
 
 RED = {Verdict.FAIL, Verdict.WARN, Verdict.ERROR, Verdict.INCONCLUSIVE}
 

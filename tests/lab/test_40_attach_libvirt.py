@@ -16,7 +16,7 @@ import pytest
 from nfvcap.lab.image import ensure
 from nfvcap.lab.stages import Stages
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("guests")]
+pytestmark = pytest.mark.lab
 
 
 @pytest.mark.timeout(900)

@@ -21,7 +21,7 @@ from tests.lab.conftest import HOST, Controller, ProvisionedLab
 from tests.lab.guest import Guest
 from tests.lab.host import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("guests"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 GUEST, PF = "vm1", PORTS[1].address
 VF = f"{PF}:vf2"

@@ -19,7 +19,7 @@ from nfvcap.lab.topology import PORTS
 from tests.lab.conftest import HOST, LAB_NAME, Controller
 from tests.lab.host import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("host"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 PF = PORTS[1].address
 WATCHED, BYSTANDER, MONITOR = 0, 1, 2
@@ -186,6 +186,7 @@ def test_removed_means_no_copies_and_the_former_address(mirroring: Controller, s
     assert "02:00:00:81:00:02" in own
 
 
+@pytest.mark.soak  # minutes of waiting until drivers have noticed
 def test_pool_bits_are_set_again_after_each_reset(mirroring: Controller, spaces: Spaces, host: Host) -> None:
     mirroring("mirror", "add", vf(MONITOR), f"{vf(WATCHED)},{vf(BYSTANDER)}")
     (rule,) = rules(mirroring)["rules"]

@@ -25,7 +25,7 @@ from tests.lab.conftest import HOST, LAB_NAME, Controller
 from tests.lab.guest import Guest
 from tests.lab.host import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("guests"), pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(5400)]
 
 WATCHED, BYSTANDER, MONITOR = "vm1", "vm2", "vm3"
 PF = PORTS[1].address
@@ -159,6 +159,7 @@ def hang(host: Host) -> None:
     Guest(host, MONITOR).wait()
 
 
+@pytest.mark.soak  # minutes of guests
 def test_nobody_notices_a_monitor(
     macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
 ) -> None:

@@ -28,7 +28,7 @@ from tests.lab.conftest import HOST, LAB_NAME, Controller
 from tests.lab.host import Host
 from tests.lab.test_50_attach import Guest
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("guests"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 GUEST = "vm3"
 SOURCE = f"lab:{LAB_NAME}"
@@ -197,6 +197,7 @@ def left_behind(host: Host) -> list[str]:
     ]
 
 
+@pytest.mark.soak  # five minutes of cells
 def test_what_the_lab_can_do_is_measured_and_the_rest_says_why_not(vm3: Guest, nfvcap: Controller, host: Host) -> None:
     for free in (0, 1):  # beside the one that DPDK has; planned for other guests, so they have to be named
         nfvcap("attach-vf", GUEST, "--vf", f"{PORTS[1].address}:vf{free}", "--timeout", "180", timeout_s=900)

@@ -20,7 +20,7 @@ from tests.lab.conftest import HOST, LAB_NAME, Controller, ProvisionedLab
 from tests.lab.host import Host
 from tests.tutorials import Step, pattern, steps
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("guests"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 GUESTS = ("vm1", "vm2", "vm3")
 # Of the first page: what neither boots nor changes the lab, which files of this folder do.
@@ -85,6 +85,7 @@ def test_a_look_at_the_provisioned_lab(top: Path, reader: Reader) -> None:
     assert {"plan", "verify", "status"} <= said.keys()
 
 
+@pytest.mark.soak  # five minutes of guests
 def test_a_guest_is_watched(top: Path, reader: Reader, cleared: None, nfvcap: Controller) -> None:
     for step in steps(top, "watch-a-guest"):
         said = reader.type(step)

@@ -8,7 +8,7 @@ import pytest
 from tests.lab.conftest import HOST, Controller, ProvisionedLab
 from tests.lab.host import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("host"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 
 def test_deprovision_restores_the_original_byte_for_byte(

@@ -20,7 +20,7 @@ from nfvcap.lab.frames import ETHERTYPE, build, number_of
 from nfvcap.lab.topology import PORTS, Port
 from tests.lab.host import Host
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("host")]
+pytestmark = pytest.mark.lab
 
 COUNT = 2000
 NFVCAP = str(Path(sys.executable).parent / "nfvcap")
