@@ -60,6 +60,9 @@ def verify(
             "NFV-PKT-203", "--engine, --guest, --matrix measure with packets, --state-only, --plan judge the state",
             "these are two runs", "leave one of them out",
         )  # fmt: skip
+    if packets["dpdk_pf"] and (not packets["matrix"] or hosts[0] in HERE):
+        raise UsageError("NFV-PKT-203", "--dpdk-pf is for cells of the matrix of a host", "no PF would be lent",
+                         f"nfvcap verify HOST --matrix --dpdk-pf {packets['dpdk_pf']}")  # fmt: skip
     if state_only:
         result = _judge(open_fleet("verify", hosts, inventory, limit, forks, intents="none"), plan_file)
     elif packets["engine"] == "vdev" or (hosts[0] in HERE and asked and not packets["guest"]):

@@ -14,7 +14,7 @@ import pytest
 from tests.agent.support import Agent, assert_sum, read_packets
 
 NULL_PORT = ("--port", "vdev:net_null0,size=64")
-SHORT, LONG = 6, 200  # repetitions
+SHORT, LONG = 3, 200  # repetitions
 SEEDS = [*range(SHORT), *(pytest.param(i, marks=pytest.mark.soak) for i in range(SHORT, LONG))]
 
 

@@ -116,6 +116,7 @@ def test_what_was_measured_is_kept_and_nothing_goes_on(
     assert not list(memory_dir.glob("nfvcap-verify-*"))
 
 
+@pytest.mark.soak  # the same by its parts is above
 def test_the_command_keeps_what_there_is_when_the_agent_dies(agent: Agent, guest: Room, tmp_path: Path) -> None:
     process = nfvcap(agent, guest, tmp_path, "--rate", f"{RATE_PPS}pps", "--profile", "soak", "--format", "json",
                      "--html", str(tmp_path / "r.html"), "--junit", str(tmp_path / "r.xml"))  # fmt: skip

@@ -172,6 +172,7 @@ def test_a_guest_without_a_vf_is_a_check_that_says_so(agent: Agent, guest: Room,
     assert done.returncode == 1 and check.id == "NFV-PKT-002" and "NFV-PKT-209" in check.reason, err
 
 
+@pytest.mark.soak  # a minute
 def test_the_matrix_measures_what_the_guest_has(agent: Agent, guest: Room, tmp_path: Path) -> None:
     done = nfvcap(agent, guest, tmp_path, "--matrix", "--rate", "200pps", "--format", "json", "--no-keep", "--budget",
                   "5m")  # fmt: skip

@@ -118,6 +118,12 @@ def test_what_is_to_be_verified_must_be_said(typed: Type, words: tuple[str, ...]
     assert code == 2 and "NFV-STATE-201" in said and f"nfvcap verify {words[0]} --state-only" in said
 
 
+@pytest.mark.parametrize("words", [("host1",), ("localhost", "--matrix"), ("host1", "--state-only")])
+def test_a_pf_is_lent_to_the_matrix_of_a_host_alone(typed: Type, words: tuple[str, ...]) -> None:
+    code, said = typed(*words, "--dpdk-pf", "ens1")
+    assert code == 2 and "NFV-PKT-203" in said and "--matrix --dpdk-pf ens1" in said
+
+
 def test_packets_are_for_one_host(typed: Type) -> None:
     code, said = typed("host1", "host2")
     assert code == 2 and "NFV-PKT-203" in said and "--state-only" in said
