@@ -129,7 +129,7 @@ def test_dry_run_says_what_is_copied_and_changes_nothing(mirroring: Controller, 
     ("words", "code"),
     [
         ((vf(MONITOR), vf(MONITOR)), "NFV-MIRROR-002"),
-        ((vf(MONITOR), f"{PORTS[0].address}:vf0"), "NFV-ATTACH-003"),  # the other port has none
+        ((vf(MONITOR), f"{PORTS[0].address}:vf0"), "NFV-MIRROR-021"),
         ((vf(MONITOR), "vm9"), "NFV-MIRROR-020"),
         ((vf(MONITOR), vf(WATCHED), "--direction", "both"), "NFV-MIRROR-001"),
         ((vf(MONITOR), vf(WATCHED), "--for", "soon"), "NFV-MIRROR-025"),
@@ -168,6 +168,7 @@ def test_provisioning_leaves_the_lent_address_to_the_rule(mirroring: Controller,
     mirroring("plan", HOST, "--check")
 
 
+@pytest.mark.soak  # two minutes
 def test_a_second_monitor_of_the_same_vf_comes_and_goes_without_the_first(
     mirroring: Controller, spaces: Spaces
 ) -> None:
