@@ -3,27 +3,25 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from nfvcap.cli.matrix_found import Found, at
+from nfvcap.cli.matrix_room import room
 from nfvcap.cli.spot import Spot
-from nfvcap.door.door import Door, must, shell
+from nfvcap.door.door import Door, shell
 from nfvcap.errors import NfvcapError
 from nfvcap.model.facts import Nic
 from nfvcap.verify.packets.cells import BARE_METAL, Key
 from nfvcap.verify.packets.checks import failed
 from nfvcap.verify.packets.engines.ports import Choice, lent, no_dpdk, whole
-from nfvcap.verify.packets.points.guest import NAME, sweep
 
 if TYPE_CHECKING:
     from nfvcap.cli.verify_guest import Looked
 
 XDP = "grep -q -m 1 ' xsk_rcv' /proc/kallsyms"
 """Ends well where the kernel has AF_XDP."""
-_PLACE = "/var/tmp"
 _QUEUES = 'ls -d "/sys/class/net/$1/queues/rx-"* | wc -l'
 KERNEL: Key = (BARE_METAL, "kernel", "", 0)
 AF_XDP: Key = (BARE_METAL, "AF_XDP", "", 0)
@@ -39,15 +37,12 @@ def bare_metal(looked: Looked, choice: Choice) -> Iterator[Found]:
         yield found
         return
     nic, door = choice.nic, looked.host_door()
-    place = f"{_PLACE}/{NAME}{secrets.token_hex(4)}"
     found.reasons[DPDK] = no_dpdk(nic)
-    try:
+    with ExitStack() as stack:
         try:
-            sweep(door, _PLACE)
-            must(shell(door, 'umask 077; mkdir "$1"', place), door)
             spot = Spot(
                 looked.host, (whole(nic),), looked.host_way, kind="host", attachment=BARE_METAL,
-                title=f"{looked.host} {nic.address} bare metal", agent_at=f"{place}/nfvcap-agent",
+                title=f"{looked.host} {nic.address} bare metal", agent_at=stack.enter_context(room(door)),
             )  # fmt: skip
             why = _no_xdp(door, nic)
         except NfvcapError as error:
@@ -60,8 +55,6 @@ def bare_metal(looked: Looked, choice: Choice) -> Iterator[Found]:
             else:
                 found.rows[AF_XDP] = at(looked, spot, "af_xdp")
         yield found
-    finally:
-        shell(door, 'rm -rf "$1"', place)
 
 
 def _no_xdp(door: Door, nic: Nic) -> str:

@@ -50,7 +50,7 @@ def verify(
     """Check that a HOST is as planned, and what its guests capture of numbered packets: those that --guest names, else
     all that run and have VFs. --state-only leaves the packets out, and then there may be several HOSTs. Nothing on the
     hosts is changed; the capture agent is put into guests that are measured, and with --matrix the first --guest gets
-    virtual NICs for as long as these are measured."""
+    virtual NICs, and DPDK the PF of --dpdk-pf, for as long as these are measured."""
     events = Events(emit, __version__) if fmt == "jsonl" else None
     files = {"junit": junit, "tap": tap, "html": html, "prometheus": prometheus}
     _writable(files)

@@ -11,6 +11,9 @@ from typing import Literal
 from nfvcap.model.base import Model
 from nfvcap.model.verdict import Verdict
 
+SOURCE_TOLERANCE = 0.01
+"""A source that offers less than 99 % of what was asked for has under-run; within that it kept to its rate."""
+
 Phase = Literal["path proof", "warm-up", "search", "line rate", "fixed rate", "soak", "burst"]
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nfvcap.model.measurement import Trial
+from nfvcap.model.measurement import SOURCE_TOLERANCE, Trial
 from nfvcap.report.numbers import integer, mpps
-
-_SAME = 0.01
-"""Within a hundredth of what it was asked for a source has kept to it (the tolerance of the verdicts)."""
 
 
 def offered(trial: Trial) -> int:
@@ -39,4 +36,8 @@ def under_run(trials: Sequence[Trial]) -> str:
 
 
 def _rate(offered_pps: int, intended_pps: int) -> int:
-    return offered_pps if offered_pps and abs(offered_pps - intended_pps) > _SAME * intended_pps else intended_pps
+    return (
+        offered_pps
+        if offered_pps and abs(offered_pps - intended_pps) > SOURCE_TOLERANCE * intended_pps
+        else intended_pps
+    )

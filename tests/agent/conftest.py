@@ -73,3 +73,21 @@ def memory_dir() -> Iterator[Path]:
     where = Path(tempfile.mkdtemp(prefix="nfvcap-test-", dir="/dev/shm"))
     yield where
     shutil.rmtree(where, ignore_errors=True)
+
+
+@pytest.fixture(params=["mmap", "direct", "write"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each of the engines that store."""
+    return str(request.param)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, memory_dir: Path, tmp_path: Path) -> Iterator[Path]:
+    """Where the engine of the test likes to write (without one: mmap); emptied at once, captures can be long."""
+    import shutil
+
+    engine = request.getfixturevalue("engine") if "engine" in request.fixturenames else "mmap"
+    where = (memory_dir if engine == "mmap" else tmp_path) / "out"
+    where.mkdir()
+    yield where
+    shutil.rmtree(where)

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +27,8 @@ from tests.agent.test_generate_links import veth
 __all__ = ["veth"]
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the telemetry socket's directory is another one for users")
-ENGINES = ["mmap", "direct", "write"]
 SHORT, LONG = 3, 200
 SEEDS = [*range(SHORT), *(pytest.param(i, marks=pytest.mark.soak) for i in range(SHORT, LONG))]
-
-
-@pytest.fixture
-def place(request: pytest.FixtureRequest, memory_dir: Path, tmp_path: Path) -> Iterator[Path]:
-    """Where the engine of the test likes to write; emptied at once."""
-    engine = request.getfixturevalue("engine") if "engine" in request.fixturenames else "mmap"
-    where = (memory_dir if engine == "mmap" else tmp_path) / "out"
-    where.mkdir()
-    yield where
-    shutil.rmtree(where)
 
 
 def lost(total: dict[str, int]) -> int:
@@ -71,7 +59,6 @@ def finish(running: Running, count: int) -> Capture:
     return running.stop()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_a_file_per_mebibyte_at_full_rate(agent: Agent, place: Path, engine: str, tmp_path: Path) -> None:
     args = ("--write", str(place / "x.pcap"), "--engine", engine, "--rotate-size", "1M", "--burst-buffer", "4M")
     with linked(agent, tmp_path, args, "--rate", "max", "--count", "150000") as (running, sender):
@@ -81,7 +68,6 @@ def test_a_file_per_mebibyte_at_full_rate(agent: Agent, place: Path, engine: str
     assert_balance(agent, place, done, report["sent"])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("pause_s", [0.5, pytest.param(5.0, marks=pytest.mark.soak)])
 def test_stopped_while_the_sender_goes_on(
     agent: Agent, place: Path, engine: str, pause_s: float, tmp_path: Path
@@ -115,7 +101,6 @@ def wait_until_quiet(running: Running) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_ended_at_any_moment(agent: Agent, place: Path, engine: str, seed: int, tmp_path: Path) -> None:
     """The frames that came are the first ones, in a file or counted; what the sender sent besides is in the ring."""

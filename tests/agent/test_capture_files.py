@@ -14,7 +14,6 @@ import pytest
 from tests.agent.support import Agent, Packet, assert_sum, read_packets, write_pcap
 
 FORMATS = ("pcap-ns", "pcap-us", "pcapng")
-ENGINES = ("mmap", "direct", "write")
 
 
 def frames(count: int, seed: int, largest: int) -> list[bytes]:
@@ -49,7 +48,6 @@ def replay(agent: Agent, source: Path, target: Path, *args: str) -> tuple[list[P
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-@pytest.mark.parametrize("engine", ENGINES)
 def test_every_byte_comes_out(agent: Agent, tmp_path: Path, place: Path, engine: str, format_: str) -> None:
     sent = frames(3000, 1, 1518)
     write_pcap(tmp_path / "in.pcap", sent)
@@ -84,7 +82,6 @@ def test_snaplen_keeps_the_wire_length(agent: Agent, memory_dir: Path, snaplen: 
         assert total["truncated"] == sum(len(frame) > snaplen for frame in sent)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_jumbo_packets_in_several_buffers(agent: Agent, tmp_path: Path, place: Path, engine: str) -> None:
     sent = [random.Random(i).randbytes(9000 + i) for i in range(300)]
     sent[100] = random.Random(5).randbytes(65000)
@@ -160,7 +157,6 @@ def test_several_queues_write_several_files(agent: Agent, memory_dir: Path) -> N
             assert agent.check(path)["totals"]["packets"] == queue["stored"]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("most", [2, 3, 4])
 def test_the_newest_files_stay(agent: Agent, place: Path, engine: str, most: int) -> None:
     """The last file as well, when the capture ends right after the one before it; none went for one in preparation."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,20 +22,6 @@ RECORD_BYTES = 16 + 60  # of the smallest numbered frame; net_null's are longer
 FLUSH_S, SLACK_S = 0.2, 2.0  # how long a part of a chunk waits; what a busy machine may take besides
 SHORT, LONG = 3, 200
 SEEDS = [*range(SHORT), *(pytest.param(i, marks=pytest.mark.soak) for i in range(SHORT, LONG))]
-
-
-@pytest.fixture(params=["mmap", "direct", "write"])
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def place(engine: str, memory_dir: Path, tmp_path: Path) -> Iterator[Path]:
-    """Where this engine likes to write; emptied at once, these captures are long."""
-    where = (memory_dir if engine == "mmap" else tmp_path) / "out"
-    where.mkdir()
-    yield where
-    shutil.rmtree(where)
 
 
 def bound_packets(engine: str, record_bytes: int) -> int:

@@ -18,19 +18,6 @@ SHORT, LONG = 3, 200  # repetitions
 SEEDS = [*range(SHORT), *(pytest.param(i, marks=pytest.mark.soak) for i in range(SHORT, LONG))]
 
 
-@pytest.fixture(params=["mmap", "direct", "write"])
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def place(engine: str, memory_dir: Path, tmp_path: Path) -> Path:
-    """Where this engine likes to write."""
-    where = memory_dir if engine == "mmap" else tmp_path / "out"
-    where.mkdir(exist_ok=True)
-    return where
-
-
 def stored_in(agent: Agent, where: Path) -> int:
     """Packets in all files of a directory; every file must be whole."""
     files = sorted(path for path in where.iterdir() if ".pcap" in path.name)

@@ -15,7 +15,6 @@ import pytest
 
 from tests.agent.support import Agent, read_packets, write_pcap
 
-ENGINES = ["mmap", "direct", "write"]
 MINIMAL = ("--burst-buffer", "4M", "--rx-desc", "512", "--huge-pages", "off")
 NULL_PORT = ("--port", "vdev:net_null0,size=60")
 FRAMES = 60_000  # of 60 bytes: 76 in a file, four files of 1 MiB and a part of one
@@ -48,7 +47,6 @@ def directory_for(engine: str, memory_dir: Path, tmp_path: Path) -> Path:
     return where
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_close_syncs_each_file_and_its_name(
     agent: Agent, sync_log: Path, memory_dir: Path, tmp_path: Path, engine: str
 ) -> None:
@@ -68,7 +66,6 @@ def test_close_syncs_each_file_and_its_name(
     assert sum(call == ["fsync", str(where)] for call in made) == len(files)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("words", [(), ("--fsync", "never")])
 def test_never_is_never(
     agent: Agent, sync_log: Path, memory_dir: Path, tmp_path: Path, engine: str, words: tuple[str, ...]
@@ -136,7 +133,6 @@ def source(memory_dir: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_closed_files_outlive_a_power_cut(agent: Agent, disk_image: Path, source: Path, engine: str) -> None:
     before, after = after_power_cut(agent, disk_image, source, engine, "close")
     assert [path.name for path in after] == [path.name for path in before] and len(after) == 4
@@ -147,7 +143,6 @@ def test_closed_files_outlive_a_power_cut(agent: Agent, disk_image: Path, source
     assert numbers == list(range(len(numbers))) and len(numbers) > 40_000
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_without_fsync_they_do_not(agent: Agent, disk_image: Path, source: Path, engine: str) -> None:
     """As documented for each engine, O_DIRECT included; and the test above would notice a loss."""
     before, after = after_power_cut(agent, disk_image, source, engine, "never")

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,19 +64,6 @@ def test_a_live_view_that_is_too_slow_loses_and_counts(agent: Agent, memory_dir:
     assert found.report["totals"]["corrupt"] == found.numbers["duplicates"] == found.numbers["reordered"] == 0
     assert found.report["totals"]["good"] > 1000
     assert found.numbers["missing"] == done.total["view_dropped"] > 1000
-
-
-@pytest.fixture(params=["mmap", "direct", "write"])
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def place(engine: str, memory_dir: Path, tmp_path: Path) -> Iterator[Path]:
-    where = (memory_dir if engine == "mmap" else tmp_path) / "out"
-    where.mkdir()
-    yield where
-    shutil.rmtree(where)
 
 
 def read_by_tcpdump(path: Path, engine: str) -> int:

@@ -223,7 +223,7 @@ def test_what_the_lab_can_do_is_measured_and_the_rest_says_why_not(vm3: Guest, n
     assert all(check.verdict is Verdict.SKIP and check.reason for check in skipped.values())
     assert measured.isdisjoint(skipped)
     assert measured | skipped.keys() == {subject(key, traffic) for key in KEYS for traffic in TRAFFICS}
-    assert "gets no link" in skipped[subject((VF, "kernel", "DPDK", 1), "64")].reason
+    assert "given to DPDK only" in skipped[subject((VF, "kernel", "DPDK", 1), "64")].reason
     out = [check.verdict for check in found.checks if check.id in ("NFV-PKT-021", "NFV-PKT-024")]
     assert out == [Verdict.PASS] * 4
     assert left_behind(host) == []

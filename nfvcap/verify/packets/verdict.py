@@ -7,11 +7,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from nfvcap.model.measurement import SOURCE_TOLERANCE
 from nfvcap.model.verdict import Verdict
 from nfvcap.verify.packets.path import Captured, Order, Recount, Sent
-
-SOURCE_TOLERANCE = 0.01
-"""A source that offers less than 99 % of what was asked for has under-run."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from nfvcap.cli import matrix_dpdk, matrix_nic, verify_matrix
 from nfvcap.cli.matrix_found import Found
 from nfvcap.cli.matrix_host import AF_XDP, DPDK, KERNEL, bare_metal
 from nfvcap.cli.matrix_nic import Sight, keys, lacks, temporary, understood
+from nfvcap.cli.matrix_room import room
 from nfvcap.cli.packet_options import PacketOptions
 from nfvcap.cli.verify_packets import wish_of
 from nfvcap.errors import NfvcapError, UsageError
@@ -188,6 +189,15 @@ def test_af_xdp_on_bare_metal_only_where_it_harms_nobody(answers: dict[str, str]
     assert made == removed and made.startswith("/var/tmp/nfvcap-verify-") and "rm -rf" in door.asked[-1]
 
 
+def test_the_agent_s_room_on_a_host_is_swept_before_and_gone_after() -> None:
+    door = Doors({"ls -d": "/var/tmp/nfvcap-verify-old\n"})
+    with pytest.raises(KeyboardInterrupt), room(door) as place:
+        raise KeyboardInterrupt
+    swept = next(number for number, words in enumerate(door.asked) if words.endswith("/var/tmp/nfvcap-verify-old"))
+    made = next(number for number, words in enumerate(door.asked) if "mkdir" in words)
+    assert swept < made and door.asked[-1].endswith(place.removesuffix("/nfvcap-agent"))
+
+
 @contextmanager
 def lends(door: Any, nic: Any, num_vfs: int, agent: str, longest_s: int) -> Iterator[Lent]:
     """Stands in for the host that gives a PF away: see test_dpdk_pf for what it does."""
@@ -218,7 +228,10 @@ def sends(kind: str, door: Doors) -> Any:
 def test_a_pf_is_lent_for_as_many_vfs_as_frames_can_be_sent_to(lending: None, kind: str, vfs: int) -> None:
     door = idle()
     with matrix_dpdk.functions(sends(kind, door), port(), 60) as found:
-        assert list(found.rows) == list(matrix_dpdk.VFS[:vfs]) and "no link" in found.reasons[matrix_dpdk.BY_KERNEL[0]]
+        assert (
+            list(found.rows) == list(matrix_dpdk.VFS[:vfs])
+            and "to DPDK only" in found.reasons[matrix_dpdk.BY_KERNEL[0]]
+        )
         assert (matrix_dpdk.VFS[1] in found.reasons) == (vfs == 1)
     assert [(check.id, check.verdict) for check in found.checks] == [("NFV-PKT-024", Verdict.PASS)]
     assert "rm -rf" in door.asked[-1] and not any("systemctl stop" in words for words in door.asked)
