@@ -231,7 +231,7 @@ def test_what_the_lab_can_do_is_measured_and_the_rest_says_why_not(vm3: Guest, n
     nfvcap("verify", HOST, "--state-only")
 
 
-@pytest.mark.soak  # until it has been seen through; the last one, as the guest is off behind it
+@pytest.mark.soak  # a minute; the last one, as the guest is off behind it
 def test_a_guest_that_is_killed_ends_the_measurement_and_nothing_goes_on(
     vm3: Guest, nfvcap: Controller, lab: Lab, host: Host, tmp_path: Path
 ) -> None:
