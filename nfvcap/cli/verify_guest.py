@@ -85,6 +85,11 @@ def measure(fleet: Fleet, options: PacketOptions, events: Events | None = None) 
     everybody = not options.guest and not options.matrix
     if everybody:
         _wire_is_there(source, host)
+    if options.matrix:
+        from nfvcap.cli.matrix_dpdk import reclaim
+        from nfvcap.door.find import way_to_host
+
+        reclaim(way_to_host(host, fleet.loaded)[0])
     judged = _state(fleet)
     if judged.hosts[0].blocked is not None:
         return judged

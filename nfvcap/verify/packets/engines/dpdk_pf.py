@@ -25,17 +25,20 @@ PAGES = 64
 _STOP_S = 180
 _READY_S = 180
 
-# PF, its NUMA node, number of VFs. What it changes is written down first, for _GIVE.
+# PF, its NUMA node, number of VFs. What it is going to change is written down for _GIVE, `override` last.
 _TAKE = """
 set -eu
 pf=$1 node=$2 vfs=$3
 d=/sys/bus/pci/devices/$pf
 pages=/sys/devices/system/node/node$node/hugepages/hugepages-2048kB/nr_hugepages
 before=$(cat "$pages")
-echo "$before" >{place}/pages
-cat /sys/module/vfio_pci/parameters/enable_sriov >{place}/enable_sriov
-cat "$d/sriov_drivers_autoprobe" >{place}/autoprobe
-cat "$d/driver_override" >{place}/override
+cd {place}
+echo "$pf" >pf
+echo "$node" >node
+echo "$before" >pages
+cat /sys/module/vfio_pci/parameters/enable_sriov >enable_sriov
+cat "$d/sriov_drivers_autoprobe" >autoprobe
+cat "$d/driver_override" >override
 echo $((before + {pages})) >"$pages"
 if [ "$(cat "$pages")" != $((before + {pages})) ]; then
   echo "node $node has no memory for {pages} huge pages" >&2; exit 1
@@ -54,22 +57,24 @@ for v in "$d"/virtfn*; do
   echo "$v" >/sys/bus/pci/drivers_probe
 done
 """
-# Goes on after what fails: each line puts back another thing.
+# Goes on after what fails: each line puts back another thing. What was written down stays until the PF is back, so that
+# it can be run again, by hand too.
 _GIVE = """
-pf=$1 node=$2
+cd {place} 2>/dev/null && [ -e override ] || exit 0
+pf=$(cat pf) node=$(cat node)
 d=/sys/bus/pci/devices/$pf
-[ -e {place}/override ] || exit 0
 echo 0 >"$d/sriov_numvfs"
-o=$(cat {place}/override)
+o=$(cat override)
 [ "$o" = "(null)" ] && o=
 echo "$o" >"$d/driver_override"
 [ ! -e "$d/driver" ] || echo "$pf" >"$d/driver/unbind"
-cat {place}/autoprobe >"$d/sriov_drivers_autoprobe"
+cat autoprobe >"$d/sriov_drivers_autoprobe"
 echo "$pf" >/sys/bus/pci/drivers_probe
-cat {place}/enable_sriov >/sys/module/vfio_pci/parameters/enable_sriov
-cat {place}/pages >"/sys/devices/system/node/node$node/hugepages/hugepages-2048kB/nr_hugepages"
+cat enable_sriov >/sys/module/vfio_pci/parameters/enable_sriov
+cat pages >"/sys/devices/system/node/node$node/hugepages/hugepages-2048kB/nr_hugepages"
 udevadm settle
-/usr/bin/python3 -IB /usr/local/lib/nfvcap/nfvcap-restore sriov
+/usr/bin/python3 -IB /usr/local/lib/nfvcap/nfvcap-restore sriov || exit 1
+[ "$(basename "$(readlink "$d/driver")")" != vfio-pci ] && rm -rf {place}
 """
 # What a PF is like: its driver, how many VFs, what is set for them.
 _LIKE = """
@@ -107,17 +112,18 @@ class Lent:
 
 def left(door: Door) -> bool:
     """Does DPDK have a PF there, of this run or of one that was killed?"""
-    return shell(door, f"systemctl is-active -q {UNIT}").ok
+    return shell(door, f"systemctl is-active -q {UNIT} || [ -e {PLACE}/override ]").ok
 
 
 def give_back(door: Door) -> None:
-    """End the unit, whose end gives the PF back.
+    """End the unit, whose end gives the PF back; where that went wrong it is tried again.
 
     Raises:
-        NfvcapError: NFV-GUEST-030 it does not end.
+        NfvcapError: NFV-GUEST-030 DPDK still has it.
     """
-    stopped = f"systemctl stop {UNIT} 2>/dev/null || ! systemctl is-active -q {UNIT}"  # one that has ended is unknown
-    must(shell(door, stopped, timeout_s=_STOP_S), door)
+    # A unit that has ended by itself is unknown, and has given the PF back.
+    back = f"systemctl stop {UNIT} 2>/dev/null; [ ! -e {PLACE}/give ] || sh {PLACE}/give; [ ! -e {PLACE}/override ]"
+    must(shell(door, back, timeout_s=_STOP_S), door)
 
 
 @contextmanager
@@ -132,8 +138,12 @@ def lent(door: Door, nic: Nic, num_vfs: int, agent: str, longest_s: int) -> Iter
         longest_s: the host takes the PF back after so long, if nobody does.
 
     Raises:
-        NfvcapError: NFV-PKT-218 the host did not give it away. It has it then, as before.
+        NfvcapError: NFV-PKT-218 the host did not give it away. It has it then, as before. Or another PF is lent.
     """
+    if left(door):
+        # What is written down about that one must not be touched.
+        raise NfvcapError("NFV-PKT-218", f"{door.name} did not give {nic.address} to DPDK", "it has lent a PF already",
+                          f"end the other run, or on the host: systemctl stop {UNIT}")  # fmt: skip
     made = Lent(str(uuid.uuid4()))
     before = _like(door, nic)
     try:
@@ -172,7 +182,7 @@ def _start(door: Door, nic: Nic, num_vfs: int, program: list[str], longest_s: in
         "systemd-run", "--quiet", "--collect", f"--unit={UNIT}", f"--property=Type={'notify' if num_vfs else 'exec'}",
         f"--property=RuntimeMaxSec={longest_s}", f"--property=TimeoutStartSec={_READY_S}",
         f"--property=ExecStartPre=/bin/sh {PLACE}/take {nic.address} {node} {num_vfs}",
-        f"--property=ExecStopPost=/bin/sh {PLACE}/give {nic.address} {node}",
+        f"--property=ExecStopPost=/bin/sh {PLACE}/give",
         "--property=TimeoutStopSec=120", *program,
     ]  # fmt: skip
     done = door.run(words, _READY_S + 60)

@@ -81,8 +81,10 @@ class Host:
 
     name = "host1"
 
-    def __init__(self, refuses: bool = False, changed: bool = False, stays: bool = False) -> None:
-        self.refuses, self.changed, self.stays = refuses, changed, stays
+    def __init__(
+        self, refuses: bool = False, changed: bool = False, stays: bool = False, lent_already: bool = False
+    ) -> None:
+        self.refuses, self.changed, self.stays, self.lent_already = refuses, changed, stays, lent_already
         self.done: list[str] = []
         self.put_there: dict[str, str] = {}
 
@@ -91,6 +93,8 @@ class Host:
         if argv[0] == "systemd-run":
             self.done.append("start")
             code = 1 if self.refuses else 0
+        elif "is-active" in argv[2]:
+            code = 0 if self.lent_already else 1
         elif "systemctl stop" in argv[2]:
             self.done.append("stop")
             code = 1 if self.stays else 0
@@ -137,6 +141,13 @@ def test_a_host_that_refuses_says_why_and_keeps_the_pf() -> None:
     assert "no memory" in str(caught.value) and host.done == ["start", "stop"]
 
 
+def test_what_another_run_has_borrowed_is_not_touched() -> None:
+    host = Host(lent_already=True)
+    with pytest.raises(NfvcapError, match="NFV-PKT-218"), lent(host, port(), 1, "/agent", 60):
+        pytest.fail("the block must not be entered")
+    assert host.done == [] and host.put_there == {}
+
+
 def tree(root: Path) -> Path:
     """The files of one PF with two VFs, and of vfio-pci; returns the PF's directory."""
     devices, pf = root / "sys/bus/pci/devices", root / "sys/bus/pci/devices" / PORT1
@@ -159,21 +170,24 @@ def test_the_scripts_change_what_they_must_and_put_it_back(tmp_path: Path) -> No
     pf, place = tree(tmp_path), tmp_path / "place"
     place.mkdir()
 
-    def do(script: str, *words: str) -> None:
+    def do(script: str, *words: str, restored: str = "true") -> int:
         text = script.format(place=place, pages=dpdk_pf.PAGES).replace("/sys/", f"{tmp_path}/sys/")
-        text = text.replace("/usr/bin/python3", "true").replace("udevadm", "true")
-        subprocess.run(["sh", "-c", text, "sh", PORT1, "1", *words], check=True, timeout=20)
+        text = text.replace("/usr/bin/python3", restored).replace("udevadm", "true")
+        return subprocess.run(["sh", "-c", text, "sh", *words], check=False, timeout=20).returncode
 
     def read(name: str) -> str:
         return (tmp_path / "sys" / name).read_text().strip()
 
     pages = "devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages"
-    do(dpdk_pf._TAKE, "2")
+    assert do(dpdk_pf._TAKE, PORT1, "1", "2") == 0
     assert (pf / "driver_override").read_text() == "vfio-pci\n" and (pf / "sriov_numvfs").read_text() == "2\n"
     assert read("module/vfio_pci/parameters/enable_sriov") == "Y" and read(pages) == "832"
     assert [(pf / f"virtfn{number}/driver_override").read_text() for number in (0, 1)] == ["vfio-pci\n"] * 2
     assert (pf / "sriov_drivers_autoprobe").read_text() == "0\n"
-    do(dpdk_pf._GIVE)
+    # As long as something fails it can be given back again.
+    assert do(dpdk_pf._GIVE, restored="false") == 1 and (place / "override").exists()
+    assert do(dpdk_pf._GIVE) == 0 and not place.exists()
+    assert do(dpdk_pf._GIVE) == 0
     assert (pf / "driver_override").read_text() == "\n" and (pf / "sriov_numvfs").read_text() == "0\n"
     assert read("module/vfio_pci/parameters/enable_sriov") == "N" and read(pages) == "768"
     assert (pf / "sriov_drivers_autoprobe").read_text() == "1\n"
