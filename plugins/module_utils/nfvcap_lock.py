@@ -11,8 +11,9 @@ from .nfvcap_failure import Failure
 from .nfvcap_host import Host
 
 PATH = "/run/lock/nfvcap.lock"
-# Modules of one run follow each other within milliseconds; whoever holds the lock longer than this is another run.
-WAIT_S = 20.0
+# Modules of one run follow each other within milliseconds. One whose controller was killed goes on, and may wait half a
+# minute for a driver; whoever holds the lock longer than this is another run.
+WAIT_S = 60.0
 
 
 class HostLock:
