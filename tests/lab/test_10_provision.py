@@ -167,6 +167,7 @@ def test_a_second_pf_is_added_without_touching_the_first(nfvcap: Controller, lab
     assert host.boot_id() == boot
 
 
+@pytest.mark.soak  # a boot; test_65_isolation has one, with guests
 def test_everything_survives_a_reboot(nfvcap: Controller, host: Host) -> None:
     host.reboot()
     nfvcap("verify", HOST, "--state-only")

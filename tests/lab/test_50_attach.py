@@ -175,6 +175,7 @@ def test_killed_on_the_host_and_undone_by_the_next_command(vm1: Vm, nfvcap: Cont
     assert vm1.state() == before
 
 
+@pytest.mark.soak  # a boot; test_65_isolation has one of the kind
 def test_attachment_outlives_a_reboot_of_the_host(vm1: Vm, nfvcap: Controller, host: Host) -> None:
     attached = nfvcap.json("attach-vf", GUEST, "--vf", VF, "--vlan", "100", "--trust", "--timeout", "120")
     before = vm1.state()

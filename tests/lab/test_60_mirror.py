@@ -155,6 +155,7 @@ def test_a_doubled_address_copies_every_frame(mirroring: Controller, spaces: Spa
     assert "NFVCAP_MIRROR" in host.run("journalctl -o verbose NFVCAP_MIRROR=m1 -n 1")
 
 
+@pytest.mark.soak  # a boot; test_65_isolation has one of the kind
 def test_the_rule_comes_back_after_the_host_rebooted(mirroring: Controller, spaces: Spaces, host: Host) -> None:
     host.reboot()
     host.run("systemctl is-system-running --wait || true", timeout_s=300)

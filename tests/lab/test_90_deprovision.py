@@ -28,6 +28,7 @@ def test_deprovision_of_a_host_without_a_ledger_changes_nothing(
     assert host.fingerprint() == pristine
 
 
+@pytest.mark.soak  # two minutes; `make demo` does it as well
 def test_provision_again_in_one_go(nfvcap: Controller) -> None:
     nfvcap("provision", HOST, "--yes", "--reboot", "auto")
     nfvcap("verify", HOST, "--state-only")
