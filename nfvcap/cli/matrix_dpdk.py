@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of the matrix with a PF that DPDK drives: by consent (--dpdk-pf), on the host itself, given back afterwards."""
+"""Rows of the matrix that take a PF from its kernel driver: by consent (--dpdk-pf), and it is given back afterwards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nfvcap.agent.build import locate
 from nfvcap.agent.deploy import deploy
 from nfvcap.cli.matrix_found import Found, at
+from nfvcap.cli.matrix_nic import WHOLE as PASSED
+from nfvcap.cli.matrix_nic import keys, plugged
 from nfvcap.cli.matrix_room import room
 from nfvcap.cli.output import say
 from nfvcap.cli.spot import Spot
@@ -20,7 +22,7 @@ from nfvcap.model.result import Check, Verdict
 from nfvcap.verify.packets.cells import BARE_METAL, TRAFFICS, VIRTUAL_FUNCTION, Key
 from nfvcap.verify.packets.checks import made
 from nfvcap.verify.packets.engines.dpdk_pf import PLACE, Lent, give_back, left, lent
-from nfvcap.verify.packets.engines.ports import Choice, by_dpdk, of_dpdk
+from nfvcap.verify.packets.engines.ports import Choice, by_dpdk, of_dpdk, virtual
 from nfvcap.verify.packets.sources.named import ONE_AT_A_TIME, sends_to_several
 
 if TYPE_CHECKING:
@@ -46,6 +48,17 @@ def whole_port(looked: Looked, choice: Choice, budget_s: float) -> Iterator[Foun
             )  # fmt: skip
             found.rows[WHOLE] = at(looked, spot, "dpdk")
         yield found
+
+
+@contextmanager
+def passthrough(looked: Looked, guest: str, choice: Choice, budget_s: float) -> Iterator[Found]:
+    """The rows for the whole port in a guest, which has it as long as the block."""
+    with _group(looked, choice, keys(PASSED), 0, budget_s) as (found, nic, _, _):
+        if nic is None:
+            yield found
+            return
+        with plugged(looked, guest, PASSED, virtual(nic, PASSED, str(nic.mac)), found):
+            yield found
 
 
 @contextmanager
@@ -102,15 +115,19 @@ def _group(
         yield found, None, None, ""
 
 
-def reclaim(door: Door) -> None:
+def reclaim(door: Door, take_out: Callable[[], None]) -> None:
     """A run that was killed may have left a PF with DPDK. It goes back before the host is looked at, which is not as
     planned without it.
 
+    Args:
+        take_out: takes it out of a guest that it was passed through to; whoever has it keeps it from coming back.
+
     Raises:
-        NfvcapError: NFV-GUEST-030 to -032 it does not come back, or the way.
+        NfvcapError: NFV-GUEST-040 the guest keeps it, NFV-GUEST-030 to -032 it does not come back, or the way.
     """
     if left(door):
-        say(f"{door.name}: DPDK has a PF of a run that was killed, which is given back first …")
+        say(f"{door.name}: vfio-pci has a PF of a run that was killed, which is given back first …")
+        take_out()
         give_back(door)
 
 

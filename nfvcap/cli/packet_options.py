@@ -136,8 +136,8 @@ _OPTIONS = [
                  help="Measure every attachment, engine and traffic that the host (or localhost) can do; the founding "
                  "study's figures stand beside them."),
     click.option("--dpdk-pf", metavar="PF",
-                 help="Of the matrix: lend this PF, whose VFs nobody has, to DPDK for the cells that need it. Its VFs "
-                 "are gone meanwhile; afterwards it is as before."),
+                 help="Of the matrix: lend this PF, whose VFs nobody has, to DPDK, and whole to the first --guest, for "
+                 "the cells that need it. Its VFs are gone meanwhile; afterwards it is as before."),
     click.option("--guest", multiple=True, metavar="GUEST",
                  help="Measure with numbered packets into this guest; of the matrix, the first one gets virtual NICs "
                  "as well."),

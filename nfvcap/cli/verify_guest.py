@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from nfvcap import __version__
@@ -86,10 +87,11 @@ def measure(fleet: Fleet, options: PacketOptions, events: Events | None = None) 
     if everybody:
         _wire_is_there(source, host)
     if options.matrix:
+        from nfvcap.apply import guestnic
         from nfvcap.cli.matrix_dpdk import reclaim
         from nfvcap.door.find import way_to_host
 
-        reclaim(way_to_host(host, fleet.loaded)[0])
+        reclaim(way_to_host(host, fleet.loaded)[0], partial(guestnic.unplug, fleet.target, host))
     judged = _state(fleet)
     if judged.hosts[0].blocked is not None:
         return judged

@@ -15,7 +15,7 @@ from nfvcap.cli import matrix_dpdk
 from nfvcap.cli.guest_run import GuestRun, add
 from nfvcap.cli.matrix_found import Found, Group, Measure
 from nfvcap.cli.matrix_host import XDP, bare_metal
-from nfvcap.cli.matrix_nic import MODELS, temporary
+from nfvcap.cli.matrix_nic import VIRTUAL, temporary
 from nfvcap.cli.output import paint, say
 from nfvcap.cli.packet_options import PacketOptions
 from nfvcap.errors import NfvcapError, UsageError
@@ -61,6 +61,8 @@ def guests(looked: Looked, host: HostResult, wish: Wish) -> HostResult:
         lends = lendable(looked.facts, looked.options.dpdk_pf)
         groups += [partial(group, looked, lends, wish.budget_s)
                    for group in (matrix_dpdk.whole_port, matrix_dpdk.functions)]  # fmt: skip
+        if looked.options.guest:
+            groups.append(partial(matrix_dpdk.passthrough, looked, looked.options.guest[0], lends, wish.budget_s))
     for name, seen in looked.seen.items():
         try:
             vfs = vfs_of(seen, looked.facts)
@@ -80,7 +82,7 @@ def guests(looked: Looked, host: HostResult, wish: Wish) -> HostResult:
         there = replace(there, pf_drivers=there.pf_drivers | {vfs[0].pf_driver}, vfs=max(there.vfs, len(vfs)))
     if looked.options.guest:
         name = looked.options.guest[0]
-        groups += [partial(temporary, looked, name, model, _port_below(looked, name)) for model in MODELS]
+        groups += [partial(temporary, looked, name, model, _port_below(looked, name)) for model in VIRTUAL]
     return _measured(host, wish, groups, there, traffics)
 
 

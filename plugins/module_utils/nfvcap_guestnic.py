@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A virtual NIC that a running guest has for the length of a measurement: macvtap over a PF's interface, by hot plug.
+"""A NIC that a running guest has for the length of a measurement, by hot plug: macvtap over a PF's interface, or a
+whole PF that vfio-pci has.
 
 It is only ever in the running guest, never in its definition, and it is recognised by its alias; so it is gone with
 the guest's next start at the latest. The ledger has an entry as long as it may be there: whoever was killed before
@@ -25,7 +26,8 @@ from .nfvcap_sriov import read_pfs
 
 KIND = "guest-nic"
 ALIAS = "ua-nfvcap-matrix"
-MODELS = ("virtio", "e1000")
+PASSTHROUGH = "passthrough"
+MODELS = ("virtio", "e1000", PASSTHROUGH)
 _NIC = "the temporary NIC"
 
 
@@ -35,9 +37,9 @@ class NicWanted:
 
     Args:
         guest: its name.
-        pf: PCI address of the PF whose interface the NIC is on.
+        pf: PCI address of the PF whose interface the NIC is on, or which is the NIC.
         model: one of ``MODELS``.
-        mac: address of the NIC, and of the macvtap interface under it.
+        mac: address of the NIC, and of the macvtap interface under it; a PF has its own.
         by: who asks; kept in the ledger.
     """
 
@@ -62,15 +64,16 @@ def plug(host: Host, wanted: NicWanted, outcome: Outcome, check: bool, timeout_s
     """Give the running guest the NIC; what an earlier run has left in any guest is taken out first.
 
     Raises:
-        Failure: NFV-SRIOV-001 to -003 the PF is not one to be used, NFV-GUEST-041 it has no interface that is up,
+        Failure: NFV-SRIOV-001 to -003 the PF is not one to be used, NFV-GUEST-041 it has no interface that is up, or is
+            to be passed through and vfio-pci does not have it,
             NFV-ATTACH-001, -002, -012 the guest cannot take it, NFV-ATTACH-010 libvirt refuses, NFV-GUEST-040
             an earlier one does not go. After any of them the guest does not have it.
     """
     hypervisor = Hypervisor(host)
     try:
-        interface = _interface(host, wanted.pf)
+        interface = _ready(host, wanted)
         guest = _running(hypervisor, wanted.guest)
-        outcome.add(f"guest:{guest.name}:live", None, f"{wanted.model} NIC {wanted.mac} on {interface}")
+        outcome.add(f"guest:{guest.name}:live", None, f"{wanted.model} NIC {wanted.mac} on {interface or wanted.pf}")
         if check:
             return
         unplug(host, outcome, False, timeout_s, told=False)
@@ -159,11 +162,8 @@ def restore_nic(host: Host, ledger: Ledger, name: str, timeout_s: float = 60.0) 
 
 
 def nic_xml(wanted: NicWanted, interface: str, live_xml: str) -> str:
-    """``<interface type='direct'>``: macvtap in mode bridge, without a boot ROM."""
-    device = ElementTree.Element("interface", type="direct")
-    ElementTree.SubElement(device, "mac", address=wanted.mac)
-    ElementTree.SubElement(device, "source", dev=interface, mode="bridge")
-    ElementTree.SubElement(device, "model", type=wanted.model)
+    """Macvtap in mode bridge, or the PF as it is; without a boot ROM."""
+    device = _whole_pf(wanted.pf) if wanted.model == PASSTHROUGH else _macvtap(wanted, interface, live_xml)
     ElementTree.SubElement(device, "rom", enabled="no")
     ElementTree.SubElement(device, "alias", name=ALIAS)
     ports = free_ports(live_xml)
@@ -175,11 +175,40 @@ def nic_xml(wanted: NicWanted, interface: str, live_xml: str) -> str:
     return ElementTree.tostring(device, encoding="unicode")
 
 
-def _interface(host: Host, pf: str) -> str:
-    """The kernel's interface of a PF that may be used and is up."""
-    nics = read_pfs(host)
+def _macvtap(wanted: NicWanted, interface: str, live_xml: str) -> ElementTree.Element:
+    device = ElementTree.Element("interface", type="direct")
+    ElementTree.SubElement(device, "mac", address=wanted.mac)
+    ElementTree.SubElement(device, "source", dev=interface, mode="bridge")
+    ElementTree.SubElement(device, "model", type=wanted.model)
+    if wanted.model == "virtio" and ElementTree.fromstring(live_xml).find("devices/iommu") is not None:
+        # Else the device goes past the guest's IOMMU, and a program behind vfio-pci there cannot have it.
+        ElementTree.SubElement(device, "driver", iommu="on")
+    return device
+
+
+def _whole_pf(pf: str) -> ElementTree.Element:
+    device = ElementTree.Element("hostdev", mode="subsystem", type="pci", managed="no")
+    domain, bus, rest = pf.split(":")
+    slot, function = rest.split(".")
+    source = ElementTree.SubElement(device, "source")
+    ElementTree.SubElement(
+        source, "address", domain=f"0x{domain}", bus=f"0x{bus}", slot=f"0x{slot}", function=f"0x{function}"
+    )
+    return device
+
+
+def _ready(host: Host, wanted: NicWanted) -> str:
+    """The kernel's interface of a PF that may be used and is up; "" of one that vfio-pci has, to be passed through."""
+    pf, nics = wanted.pf, read_pfs(host)
     refuse_pf(host, nics, pf, 0, [])
     nic = nics[pf]
+    if wanted.model == PASSTHROUGH:
+        if nic["driver"] != "vfio-pci":
+            raise Failure(
+                "NFV-GUEST-041", f"{pf} cannot be passed through", f"its driver is {nic['driver']}, not vfio-pci",
+                "nfvcap verify HOST --matrix --dpdk-pf PF gives it to vfio-pci and back",
+            )  # fmt: skip
+        return ""
     if not nic["name"] or not nic["admin_up"]:
         raise Failure(
             "NFV-GUEST-041",

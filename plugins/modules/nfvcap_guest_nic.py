@@ -14,9 +14,10 @@ from ansible.module_utils.nfvcap_outcome import Outcome
 
 DOCUMENTATION = r"""
 module: nfvcap_guest_nic
-short_description: Give a running libvirt guest a virtual NIC for the length of a measurement
+short_description: Give a running libvirt guest a NIC for the length of a measurement
 description:
-  - A macvtap interface in mode C(bridge) over the interface of a PF, by hot plug; never in the guest's definition.
+  - A macvtap interface in mode C(bridge) over the interface of a PF, or a whole PF that vfio-pci has, by hot plug;
+    never in the guest's definition.
   - The host's ledger has an entry as long as the NIC may be there. What a run that was killed has left is taken out by
     the next C(plugged) or C(unplugged), and by deprovision.
 options:
@@ -28,11 +29,11 @@ options:
   guest: {description: Name of the guest (plugged)., type: str, default: ""}
   pf: {description: PCI address of the PF (plugged)., type: str, default: ""}
   model:
-    description: What the guest sees (plugged).
+    description: What the guest sees (plugged); C(passthrough) is the PF itself.
     type: str
-    choices: [virtio, e1000]
+    choices: [virtio, e1000, passthrough]
     default: virtio
-  mac: {description: MAC address of the NIC (plugged)., type: str, default: ""}
+  mac: {description: MAC address of the NIC (plugged); a PF that is passed through has its own., type: str, default: ""}
   timeout_s: {description: How long a guest may take to release a NIC., type: float, default: 60}
   lock_wait_s: {description: How long to wait while somebody else changes the host., type: float, default: 120}
   by: {description: Who does it; kept in the ledger., type: str, default: ""}

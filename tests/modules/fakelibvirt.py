@@ -74,7 +74,9 @@ class FakeLibvirt:
         monkeypatch.setitem(sys.modules, "libvirt_qemu", qemu)
         return self
 
-    def define(self, name: str = "vm1", *, running: bool = True, ports: int = 4, uuid: str = UUID) -> None:
+    def define(
+        self, name: str = "vm1", *, running: bool = True, ports: int = 4, uuid: str = UUID, iommu: bool = False
+    ) -> None:
         """A guest on q35 with so many PCI Express ports, the first of which has its network card."""
         controllers = "".join(
             f"<controller type='pci' index='{number}' model='pcie-root-port'/>" for number in range(1, ports + 1)
@@ -83,7 +85,7 @@ class FakeLibvirt:
             f"<domain type='kvm'><name>{name}</name><uuid>{uuid}</uuid><memory unit='MiB'>512</memory><vcpu>1</vcpu>"
             f"<devices><controller type='pci' index='0' model='pcie-root'/>{controllers}<interface type='network'>"
             "<mac address='52:54:00:00:00:01'/><address type='pci' domain='0x0000' bus='0x01' slot='0x00'"
-            " function='0x0'/></interface></devices></domain>"
+            f" function='0x0'/></interface>{'<iommu/>' if iommu else ''}</devices></domain>"
         )
         domain = Domain(self, name)
         domain.store(CONFIG, ElementTree.fromstring(text))

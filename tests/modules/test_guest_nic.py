@@ -73,6 +73,30 @@ def test_there_and_back_in_the_running_guest_alone(bench: Bench, model: str) -> 
     assert bench.tree() == before and not len(Ledger(bench.host)) and bench.virt.open_connections == 0
 
 
+def test_a_whole_port_goes_to_the_guest_only_from_vfio_pci(bench: Bench) -> None:
+    with pytest.raises(Failure) as refused:
+        bench.plug(model="passthrough")
+    assert refused.value.code == "NFV-GUEST-041" and "not vfio-pci" in refused.value.why and bench.nic() is None
+    driver = f"/sys/bus/pci/devices/{bench.card.address}/driver"
+    bench.host.unlink(driver)
+    bench.host.link(driver, "../../../bus/pci/drivers/vfio-pci")
+    bench.plug(model="passthrough")
+    nic = bench.nic()
+    assert nic is not None and (nic.tag, nic.get("managed")) == ("hostdev", "no") and bench.nic(CONFIG) is None
+    source = nic.find("source/address")
+    assert source is not None and source.get("bus") == f"0x{bench.card.address.split(':')[1]}"
+    bench.unplug()
+    assert bench.nic() is None and not len(Ledger(bench.host))
+
+
+@pytest.mark.parametrize("iommu", [False, True])
+def test_a_virtio_nic_is_behind_the_guest_s_iommu_if_it_has_one(bench: Bench, iommu: bool) -> None:
+    bench.virt.define(iommu=iommu)
+    bench.plug()
+    nic = bench.nic()
+    assert nic is not None and (nic.find("driver[@iommu='on']") is not None) == iommu
+
+
 def test_check_mode_foretells_and_touches_nothing(bench: Bench) -> None:
     before = bench.host.tree()
     assert bench.plug(check=True).changes and bench.host.tree() == before

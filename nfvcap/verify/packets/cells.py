@@ -23,12 +23,13 @@ _OURS: tuple[Key, ...] = (
     ("VirtIO", "kernel", "", 0),
     ("VirtIO", "DPDK", "", 0),
     ("emulated e1000", "kernel", "", 0),
+    ("emulated e1000", "DPDK", "", 0),
 )
 KEYS: tuple[Key, ...] = tuple(dict.fromkeys([*((r.attachment, r.engine, r.pf_driver, r.vfs) for r in ROWS), *_OURS]))
-BARE_METAL, VIRTIO, E1000 = "bare metal", "VirtIO", "emulated e1000"
+BARE_METAL, PASSTHROUGH, VIRTIO, E1000 = "bare metal", "passthrough", "VirtIO", "emulated e1000"
 _WHOLE = {
     BARE_METAL: "no port of a host is measured here: nfvcap verify HOST --matrix",
-    "passthrough": "no guest has a whole port, and nfvcap gives guests VFs only",
+    PASSTHROUGH: "no port and no guest are named that it may be given to for so long: --dpdk-pf PF --guest GUEST",
     VIRTIO: "no guest is named that may get a virtual NIC as long as that is measured: --guest GUEST",
     E1000: "no guest is named that may get a virtual NIC as long as that is measured: --guest GUEST",
     "virtual device (memif)": "it is measured on the machine itself: nfvcap verify localhost --matrix",
@@ -87,7 +88,7 @@ def why_not(key: Key, there: There) -> str:
         return _FOREIGN[engine]
     if key in there.known:
         return there.known[key]
-    if there.local and attachment in (VIRTIO, E1000):
+    if there.local and attachment in (PASSTHROUGH, VIRTIO, E1000):
         return _NO_GUEST
     return _WHOLE[attachment] if attachment != _VF else next(_without(key, there), "no guest has these together")
 

@@ -77,17 +77,52 @@ def playbooks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_nic_with_an_interface_is_measured_by_the_kernel_and_then_goes(playbooks: list[str]) -> None:
-    door = Doors({"known=": "interface eth2 virtio_net\n", "ls /sys/bus": "0000:00:01.0\n"})
+    door = Doors(
+        {"known=": "interface eth2 virtio_net 0000:03:00.0 it has no IOMMU\n", "ls /sys/bus": "0000:00:01.0\n"}
+    )
     with temporary(looked(door), "vm3", "virtio", port()) as found:
-        assert list(found.rows) == [VIRTIO] and "virtio_net has the NIC" in found.reasons[VIRTIO_DPDK]
+        assert list(found.rows) == [VIRTIO] and "vm3: it has no IOMMU" in found.reasons[VIRTIO_DPDK]
         assert playbooks == ["plug virtio"]
     assert playbooks == ["plug virtio", "unplug"]
     assert [(check.id, check.verdict) for check in found.checks] == [("NFV-PKT-021", Verdict.PASS)]
 
 
+def test_then_vfio_pci_gets_the_nic_in_the_guest_and_dpdk_measures(playbooks: list[str]) -> None:
+    door = Doors({"known=": "interface eth2 e1000 0000:03:00.0 \n", "driver_override": "fails"})
+    with temporary(looked(door), "vm3", "e1000", port()) as found:
+        assert list(found.rows) == list(keys("e1000")) and not found.reasons
+        result = found.rows[keys("e1000")[1]](EMPTY, WISH)
+    assert "driver_override" in door.asked[-1] and door.asked[-1].endswith("0000:03:00.0")
+    (check,) = result.checks  # the guest refused
+    assert check.verdict is Verdict.ERROR and "DPDK" in check.subject
+
+
+def test_a_whole_port_in_a_guest_is_lent_plugged_in_taken_out_and_given_back(
+    playbooks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def lent(*_: Any) -> Iterator[Lent]:
+        playbooks.append("lent")
+        here = Lent("token")
+        yield here
+        here.given_back = ""
+        playbooks.append("given back")
+
+    monkeypatch.setattr(matrix_dpdk, "lent", lent)
+    monkeypatch.setattr(matrix_dpdk, "deploy", lambda *_: SimpleNamespace(program="agent"))
+    monkeypatch.setattr(matrix_dpdk, "locate", lambda: None)
+    door = Doors({"known=": "interface eth2 igb 0000:03:00.0 \n"})
+    with matrix_dpdk.passthrough(looked(door), "vm3", port(), 60) as found:
+        assert [key[:2] for key in found.rows] == [("passthrough", "kernel"), ("passthrough", "DPDK")]
+    assert playbooks == ["lent", "plug passthrough", "unplug", "given back"]
+    assert [(check.id, check.verdict) for check in found.checks] == [
+        ("NFV-PKT-021", Verdict.PASS), ("NFV-PKT-024", Verdict.PASS)
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("x"), NfvcapError("NFV-GUEST-032", "gone")])
 def test_whatever_ends_the_block_the_nic_goes(playbooks: list[str], error: BaseException) -> None:
-    door = Doors({"known=": "interface eth2 e1000\n"})
+    door = Doors({"known=": "interface eth2 e1000 0000:03:00.0 \n"})
     with pytest.raises(type(error)), temporary(looked(door), "vm3", "e1000", port()):
         raise error
     assert playbooks == ["plug e1000", "unplug"]
@@ -149,10 +184,12 @@ def test_each_vf_is_measured_by_what_its_driver_allows(interfaces: Any, vfio: bo
 
 
 def test_what_the_guest_has_made_of_the_nic() -> None:
-    assert understood(["interface eth2 virtio_net"]) == Sight(interface="eth2", driver="virtio_net")
+    assert understood(["interface eth2 virtio_net 0000:03:00.0 it has no IOMMU"]) == Sight(
+        interface="eth2", driver="virtio_net", device="0000:03:00.0", no_vfio="it has no IOMMU"
+    )
     bare = understood(["device 0000:03:00.0 0x8086:0x100e "])
     assert bare == Sight(device="0000:03:00.0", id="8086:100e") and understood([]) == Sight()
-    (why,) = lacks("vm3", "e1000", bare).values()
+    (why,) = set(lacks("vm3", "e1000", bare).values())
     assert "8086:100e at 0000:03:00.0 has no driver" in why
     taken = lacks("vm3", "virtio", Sight(device="0000:03:00.0", driver="vfio-pci"))
     assert list(taken) == [VIRTIO] and "vfio-pci" in taken[VIRTIO]
@@ -239,10 +276,11 @@ def test_a_pf_is_lent_for_as_many_vfs_as_frames_can_be_sent_to(lending: None, ki
 
 def test_what_a_killed_run_has_left_with_dpdk_is_given_back() -> None:
     door = Doors({})
-    matrix_dpdk.reclaim(door)
-    assert "systemctl stop nfvcap-dpdk-pf" in door.asked[1]
+    taken_out: list[int] = []
+    matrix_dpdk.reclaim(door, lambda: taken_out.append(len(door.asked)))  # before it is asked for
+    assert "systemctl stop nfvcap-dpdk-pf" in door.asked[1] and taken_out == [1]
     door = idle()
-    matrix_dpdk.reclaim(door)
+    matrix_dpdk.reclaim(door, lambda: pytest.fail("nobody has it"))
     assert len(door.asked) == 1
 
 

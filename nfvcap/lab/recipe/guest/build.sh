@@ -34,7 +34,7 @@ for program in usr/bin/busybox usr/bin/ip usr/bin/tcpdump usr/sbin/ethtool usr/s
 done
 
 # Modules are unpacked here, where a processor is not emulated twice.
-for module in virtio_net virtio_console virtio_blk virtio_rng igbvf e1000 vfio-pci vfio_iommu_type1 vfat; do
+for module in virtio_net virtio_console virtio_blk virtio_rng igb igbvf e1000 vfio-pci vfio_iommu_type1 vfat; do
   in_tree modprobe --set-version "$version" --show-depends "$module"
 done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u | while read -r packed; do
   target=$root/usr/${packed#/}
