@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from nfvcap.agent.build import locate
 from nfvcap.agent.deploy import deploy
 from nfvcap.cli.matrix_found import Found, at
-from nfvcap.cli.matrix_nic import WHOLE as PASSED
-from nfvcap.cli.matrix_nic import keys, plugged
+from nfvcap.cli.matrix_nic import PASSED, keys, plugged
 from nfvcap.cli.matrix_room import room
 from nfvcap.cli.output import say
 from nfvcap.cli.spot import Spot

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from nfvcap.cli.verify_guest import Looked
 
 VIRTUAL = ("virtio", "e1000")
-WHOLE = "passthrough"
-MODELS = {"virtio": VIRTIO, "e1000": E1000, WHOLE: PASSTHROUGH}
+PASSED = "passthrough"
+MODELS = {"virtio": VIRTIO, "e1000": E1000, PASSED: PASSTHROUGH}
 CHECK = "NFV-PKT-021"
 _SEEN_S = 30
 # Nothing was plugged in, and the message says why that cannot be here.

@@ -20,7 +20,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -146,22 +146,36 @@ def test_a_limit_is_found_and_what_is_lost_above_it_is_accounted_for(agent: Agen
 def test_a_capture_that_stands_still(agent: Agent, memory_dir: Path) -> None:
     """For 0.4 s, with a ring of 256 frames."""
     with trials(agent, memory_dir, ring_bits=8) as t:
-        stopper = threading.Thread(target=stop_capture_for_a_while, args=(0.5, 0.4))
+        stopper = threading.Thread(target=stop_capture_among_frames, args=(0.4,))
         stopper.start()
-        trial = t.run("fixed rate", RATE_PPS, packets=30_000)
+        trial = t.run("fixed rate", RATE_PPS, packets=3 * RATE_PPS)
         stopper.join()
     # How many the stall costs depends on when it falls into the trial, and on how punctual the source is.
     assert rows(trial).keys() == {"refused"} and trial.lost > 0
 
 
-def stop_capture_for_a_while(after_s: float, for_s: float) -> None:
-    time.sleep(after_s)
-    own = [pid for pid in children(os.getpid()) if b"capture" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    for pid in own:
+def stop_capture_among_frames(for_s: float) -> None:
+    """A second after the generator has been started, which takes part of that to begin, and then three to send."""
+    deadline = time.monotonic() + 60
+    while not own(b"generate"):
+        assert time.monotonic() < deadline, "nothing is sent"
+        time.sleep(0.05)
+    time.sleep(1)
+    captures = own(b"capture")
+    for pid in captures:
         os.kill(pid, signal.SIGSTOP)
     time.sleep(for_s)
-    for pid in own:
+    for pid in captures:
         os.kill(pid, signal.SIGCONT)
+
+
+def own(word: bytes) -> list[int]:
+    """Programs of this process that were started with a word."""
+    found = []
+    for pid in children(os.getpid()):
+        with suppress(OSError):  # it has ended meanwhile
+            found += [pid] if word in Path(f"/proc/{pid}/cmdline").read_bytes() else []
+    return found
 
 
 def children(pid: int) -> list[int]:
