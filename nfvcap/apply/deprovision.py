@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nfvcap.apply import facts as facts_reader
-from nfvcap.apply.ansible import Outcome, Target, run_playbooks
+from nfvcap.apply.ansible import Target, run_playbooks
 from nfvcap.apply.events import Event
+from nfvcap.apply.provision import Batch, Stage, silent
 from nfvcap.apply.room import REBOOT_TIMEOUT_S
 from nfvcap.errors import ExitCode, NfvcapError
 from nfvcap.model.facts import Facts
+from nfvcap.planner.previous import Previous
 from nfvcap.planner.query import FACTS_QUERY
+from nfvcap.planner.tokens import settings
 
 _TIMEOUT_S = 1800.0
 _BOOT_KIND = "kernel-args"
@@ -66,7 +69,7 @@ def restore(target: Target, remove_packages: bool, on_event: Callable[[Event], N
         variables={"nfvcap_query": FACTS_QUERY, "nfvcap_remove_packages": remove_packages, "nfvcap_who": who},
         timeout_s=_TIMEOUT_S, on_event=on_event,
     )  # fmt: skip
-    batch = facts_reader.decode(outcome, target.hosts)
+    batch = _heard(facts_reader.decode(outcome, target.hosts), target.hosts, Stage.RESTORE)
     failures = dict(batch.failures)
     for host, facts in batch.values.items():
         if originals(facts):
@@ -80,11 +83,34 @@ def restore(target: Target, remove_packages: bool, on_event: Callable[[Event], N
     )
 
 
-def reboot(target: Target, hosts: tuple[str, ...], on_event: Callable[[Event], None]) -> Outcome:
-    """Reboot these hosts once."""
-    variables = {"nfvcap_reboot_timeout_s": REBOOT_TIMEOUT_S}
-    return run_playbooks(
-        ["reboot"], replace(target, hosts=hosts), variables=variables, timeout_s=_TIMEOUT_S, on_event=on_event
+def reboot(target: Target, hosts: tuple[str, ...], on_event: Callable[[Event], None]) -> Batch[Facts]:
+    """Reboot these hosts once, and read them anew."""
+    outcome = run_playbooks(
+        ["reboot", "facts"], replace(target, hosts=hosts),
+        variables={"nfvcap_reboot_timeout_s": REBOOT_TIMEOUT_S, "nfvcap_query": FACTS_QUERY},
+        timeout_s=_TIMEOUT_S, on_event=on_event,
+    )  # fmt: skip
+    return _heard(facts_reader.decode(outcome, hosts), hosts, Stage.REBOOT)
+
+
+def did_not_go(host: str, before: Facts, after: Facts) -> NfvcapError | None:
+    """The error for a host whose reboot did not free it of what was taken away; None when it did.
+
+    Args:
+        before: the host before it was restored, with its ledger.
+        after: the host after its one reboot; it is not rebooted again, whatever is found.
+    """
+    running = set(settings(after.cmdline.running))
+    left = [token for one in settings(Previous(before).kernel_args) if one in running for token in one.tokens]
+    if not left:
+        return None
+    return NfvcapError(
+        "NFV-BOOT-107",
+        f"{host}: kernel arguments that were taken away still run after the reboot: {' '.join(left)}",
+        f"the running command line is: {after.cmdline.running.strip()}",
+        "another boot entry may be the default, the boot loader may read another configuration, or the machine may "
+        f"boot over the network; they were taken out of {after.cmdline.config_source or 'no file that is known'}",
+        ExitCode.CHECK_FAILED,
     )
 
 
@@ -97,6 +123,12 @@ def still_to_reboot(host: str) -> NfvcapError:
         "reboot it when it suits",
         ExitCode.REBOOT_REQUIRED,
     )
+
+
+def _heard(batch: Batch[Facts], hosts: tuple[str, ...], stage: Stage) -> Batch[Facts]:
+    """A host that was not read back is a failure: nobody knows what became of it."""
+    quiet = [host for host in hosts if host not in batch.values and host not in batch.failures]
+    return Batch(batch.values, {**batch.failures, **{host: silent(stage, host) for host in quiet}})
 
 
 def _left(host: str, entries: tuple[Original, ...]) -> NfvcapError:

@@ -203,7 +203,7 @@ class Provisioning:
             if host in batch.failures:
                 self._fail(stage, host, batch.failures[host])
             elif host not in batch.values:
-                self._fail(stage, host, _silent(stage, host))
+                self._fail(stage, host, silent(stage, host))
             elif error_of_value := objection(batch.values[host]):
                 self._fail(stage, host, error_of_value)
             else:
@@ -258,7 +258,8 @@ def _not_as_planned(result: HostResult) -> NfvcapError | None:
     )
 
 
-def _silent(stage: Stage, host: str) -> NfvcapError:
+def silent(stage: Stage, host: str) -> NfvcapError:
+    """The error for a host that a stage said nothing about."""
     return NfvcapError(
         "NFV-RUN-010",
         f"{host}: the stage '{stage}' ended without a word about this host",

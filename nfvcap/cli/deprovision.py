@@ -11,6 +11,7 @@ import click
 
 from nfvcap.apply import deprovision as restoring
 from nfvcap.apply import facts as facts_reader
+from nfvcap.apply.ansible import Target
 from nfvcap.apply.deprovision import Original, originals
 from nfvcap.apply.provision import HostRun, Stage
 from nfvcap.apply.reboot import Policy
@@ -80,9 +81,9 @@ class _Command:
             return
         reboot = self._consent(todo, known.values)
         self.progress.resume()
-        self._restore(todo, reboot)
+        self._restore(todo, known.values, reboot)
 
-    def _restore(self, todo: Mapping[str, tuple[Original, ...]], reboot: bool) -> None:
+    def _restore(self, todo: Mapping[str, tuple[Original, ...]], before: Mapping[str, Facts], reboot: bool) -> None:
         for host, entries in todo.items():
             self.runs[host].changes = len(entries)
         self.progress.stage(Stage.RESTORE, tuple(todo))
@@ -93,13 +94,19 @@ class _Command:
             self.notes.append(f"{host}: packages that came by nfvcap stay: {' '.join(packages)}")
         wanting = done.wanting
         if wanting and reboot:
-            self.progress.stage(Stage.REBOOT, wanting)
-            outcome = restoring.reboot(target, wanting, self.progress.event)
-            self._note(Stage.REBOOT, outcome.failures, wanting)
-            for host in set(wanting) - set(outcome.failures):
-                self.runs[host].rebooted = True
+            self._reboot(target, wanting, before)
         elif wanting:
             self._note(Stage.REBOOT, {host: restoring.still_to_reboot(host) for host in wanting}, wanting)
+
+    def _reboot(self, target: Target, hosts: tuple[str, ...], before: Mapping[str, Facts]) -> None:
+        self.progress.stage(Stage.REBOOT, hosts)
+        after = restoring.reboot(target, hosts, self.progress.event)
+        self._note(Stage.REBOOT, after.failures, hosts)
+        for host, facts in after.values.items():
+            self.runs[host].rebooted = True
+            # A reboot that ended well says nothing about what was booted.
+            if error := restoring.did_not_go(host, before[host], facts):
+                self._note(Stage.REBOOT, {host: error}, (host,))
 
     def _consent(self, todo: Mapping[str, tuple[Original, ...]], facts: Mapping[str, Facts]) -> bool:
         needy = tuple(host for host, entries in todo.items() if restoring.touches_boot(entries))
