@@ -80,6 +80,31 @@ class Trial(Model):
     reason: str = ""
 
 
+class GoalSpec(Model):
+    """One tolerated loss ratio of a search, in the words of RFC 9971. Times in seconds."""
+
+    loss_ratio: float
+    exceed_ratio: float  # of all trials at a rate so much may lose more than that
+    relative_width: float  # how close the bounds are brought together, as a share of the upper one
+    initial_trial_s: float
+    final_trial_s: float
+    duration_sum_s: float  # so long are a rate's trials together before they decide
+
+
+class Method(Model):
+    """With what parameters it was measured: a name of a profile alone says little in a year. Times in seconds."""
+
+    goals: tuple[GoalSpec, ...]  # searched for; empty: no search
+    tried_below: tuple[float, ...] = ()  # shares of the lowest bound that are tried behind the search
+    max_pps: int | None = None  # the highest rate that the search tries
+    trial_s: float  # of a trial at a fixed rate
+    trials: int  # at a fixed rate
+    warm_up_s: float
+    drain_s: float  # quiet for so long before the file is closed
+    settle_s: float  # between two trials
+    retries: int  # of a trial that was spoilt by its source
+
+
 class Goal(Model):
     """What a search found for one tolerated loss ratio."""
 
@@ -126,6 +151,7 @@ class Measurement(Model):
     label: Literal["performance", "functional", "virtual"]
     label_note: str
     profile: str
+    method: Method | None = None  # None: a result of an earlier version, which did not keep it
     rate: str
     at_least_pps: int | None = None
     traffic: Traffic

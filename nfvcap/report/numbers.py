@@ -47,6 +47,11 @@ def seconds(value: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def span(value: float) -> str:
+    """A time as exact as a trial needs it: ``60 s``, ``0.998 s``, ``0.1 s``."""
+    return f"{value:.3f}".rstrip("0").rstrip(".") + " s"
+
+
 def size(value: int) -> str:
     """``512 B``, ``1.5 GiB``."""
     amount = float(value)

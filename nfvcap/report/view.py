@@ -14,6 +14,7 @@ from nfvcap.model.cpulist import parse_cpulist
 from nfvcap.model.measurement import Goal, Measurement, Trial
 from nfvcap.model.result import HostResult
 from nfvcap.report.measured import load_of
+from nfvcap.report.method import method_lines
 from nfvcap.report.numbers import integer, mpps, percent, seconds
 from nfvcap.report.offered import offered, offered_by, under_run
 from nfvcap.report.packets_table import worst_of
@@ -48,6 +49,7 @@ class View:
     captured: Markup
     loss: Markup
     timeline: Markup
+    method: tuple[tuple[str, str], ...]  # name and words of each line
 
     def of_line(self, goal: Goal) -> str:
         calibration = self.measurement.calibration
@@ -72,7 +74,7 @@ def view(m: Measurement) -> View:
         measurement=m, facts=tuple(_facts(m, load)), trial=trial, why=_why(trial),
         rate="; ".join(filter(None, rate)), share=percent(trial.recounted, trial.sent) if trial else "",
         captured=captured_picture(m) if several else Markup(), loss=loss_picture(m) if several else Markup(),
-        timeline=timeline_picture(trial) if trial else Markup(),
+        timeline=timeline_picture(trial) if trial else Markup(), method=tuple(method_lines(m)),
     )  # fmt: skip
 
 

@@ -6,17 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-
-@dataclass(frozen=True)
-class GoalSpec:
-    """One tolerated loss ratio of a search, in the words of RFC 9971."""
-
-    loss_ratio: float
-    exceed_ratio: float
-    relative_width: float
-    initial_trial_s: float
-    final_trial_s: float
-    duration_sum_s: float
+from nfvcap.model.measurement import GoalSpec
 
 
 @dataclass(frozen=True)
@@ -41,7 +31,8 @@ def for_emulation(profile: Profile) -> Profile:
     """The same with trials long enough for an emulated machine: it stands still now and then, and rates are low."""
     if profile.name != "quick":
         return profile
-    goals = tuple(replace(goal, initial_trial_s=2.0, final_trial_s=4.0, duration_sum_s=4.0) for goal in profile.goals)
+    longer = {"initial_trial_s": 2.0, "final_trial_s": 4.0, "duration_sum_s": 4.0}
+    goals = tuple(goal.model_copy(update=longer) for goal in profile.goals)
     deviations = tuple(text.replace("trials of 1 s", "trials of 4 s") for text in profile.deviations)
     return replace(profile, goals=goals, trial_s=4.0, warm_up_s=1.0, deviations=deviations)
 

@@ -10,12 +10,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from nfvcap.errors import NfvcapError
-from nfvcap.model.measurement import Calibration, Goal, Measurement, Phase, Traffic, Trial
+from nfvcap.model.measurement import Calibration, Goal, Measurement, Method, Phase, Traffic, Trial
 from nfvcap.model.verdict import Verdict
 from nfvcap.verify.packets.burst import longest_burst
 from nfvcap.verify.packets.path import Path
 from nfvcap.verify.packets.profiles import Profile
-from nfvcap.verify.packets.search import search
+from nfvcap.verify.packets.search import BELOW, search
 from nfvcap.verify.packets.traffic import line_rate_pps
 from nfvcap.verify.packets.trials import BudgetSpent, Trials
 
@@ -124,6 +124,17 @@ class Run:
         first = not any(trial.phase in {"warm-up", "search"} for trial in self._trials.done)
         return self._trials.run("warm-up" if first else "search", rate_pps, duration_s)
 
+    def _method(self) -> Method:
+        """The profile's parameters, with what the user's options have made of them."""
+        profile, searches = self._wish.profile, self._wish.rate == "search"
+        # The quiet that is waited for is the path's where that is longer: frames may be on their way for so long.
+        return Method(
+            goals=profile.goals if searches else (), tried_below=BELOW if searches else (),
+            max_pps=self.max_pps(self._calibration) if searches and self._calibration else None,
+            trial_s=profile.trial_s, trials=profile.trials, warm_up_s=profile.warm_up_s,
+            drain_s=max(profile.drain_s, self._path.drain_s), settle_s=profile.settle_s, retries=profile.retries,
+        )  # fmt: skip
+
     def _result(self) -> Measurement:
         wish, path = self._wish, self._path
         soaked = wish.profile.name == "soak" and self._partial == OUT_OF_BUDGET  # its way to end
@@ -131,8 +142,8 @@ class Run:
         return Measurement(
             name=path.name, attachment=path.attachment, engine=path.engine, pf_driver=path.pf_driver, vfs=path.vfs,
             source=path.source.name, point=path.point.name, label=path.label, label_note=path.label_note,
-            profile=wish.profile.name, rate=wish.rate, at_least_pps=wish.at_least_pps, traffic=wish.traffic,
-            calibration=self._calibration, trials=tuple(self._trials.done), goals=self._goals,
+            profile=wish.profile.name, method=self._method(), rate=wish.rate, at_least_pps=wish.at_least_pps,
+            traffic=wish.traffic, calibration=self._calibration, trials=tuple(self._trials.done), goals=self._goals,
             deviations=(*wish.profile.deviations, *((UNNUMBERED,) if wish.traffic.file else ())),
             budget_s=wish.budget_s,
             took_s=round(time.monotonic() - self._begun, 3), partial="" if soaked else self._partial,

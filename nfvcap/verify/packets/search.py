@@ -7,9 +7,8 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from nfvcap.model.measurement import Goal, Trial
+from nfvcap.model.measurement import Goal, GoalSpec, Trial
 from nfvcap.model.verdict import Verdict
-from nfvcap.verify.packets.profiles import GoalSpec
 from nfvcap.verify.packets.trials import BudgetSpent
 
 _MIN_LOAD_SHARE = 1000

@@ -155,6 +155,60 @@ def test_what_deviates_from_the_standard_is_shown_without_unfolding_anything(sea
         assert deviation in head and deviation in printed
 
 
+def with_method(result: Result, **changed: object) -> Result:
+    (host,) = result.hosts
+    m = host.measurements[0].model_copy(update=changed)
+    return result.model_copy(update={"hosts": (host.model_copy(update={"measurements": (m,)}),)})
+
+
+def how(result: Result) -> str:
+    """The words below "How it was measured"."""
+    words = " ".join(" ".join(page(result).words).split())
+    return words[words.index("How it was measured") :]
+
+
+def test_a_search_says_with_what_parameters(searched: Result) -> None:
+    said = how(searched)
+    for goal in ("goal 0", "goal 1e-7", "goal 1e-5", "goal 1e-3"):
+        assert (
+            f"{goal} trials of 0.5 s first, of 1 s in the end; 1 s of them decide about a rate (duration sum); "
+            "exceed ratio 0; bounds brought to 5 % of each other (relative width)"
+        ) in said
+    assert "trials at 50%, 10%, 1% of the lowest bound" in said and "highest rate 14.880 Mpps is tried" in said
+    assert "warm-up 0.5 s" in said and "drain until 0 s of silence" in said and "settle 0 s" in said
+
+
+def test_the_standards_parameters_are_on_the_page(searched: Result) -> None:
+    method = searched.hosts[0].measurements[0].method
+    assert method is not None
+    tst009 = PROFILES["tst009"]
+    said = how(with_method(searched, method=method.model_copy(update={"goals": tst009.goals, "drain_s": 2.0})))
+    assert "goal 0 trials of 60 s; 120 s of them decide about a rate (duration sum); exceed ratio 0.5" in said
+    assert "0.5 % of each other" in said and "goal 1e-7" not in said and "drain until 2 s of silence" in said
+
+
+def test_trials_at_a_fixed_rate_say_how_long_they_are(lossy: Result) -> None:
+    said = how(lossy)
+    assert "trials 3 of 1 s each" in said and "goal" not in said and "lowest bound" not in said
+
+
+def test_every_trial_says_how_long_it_took(lossy: Result) -> None:
+    words = " ".join(" ".join(page(lossy).words).split())
+    for trial in lossy.hosts[0].measurements[0].trials:
+        if not trial.superseded:
+            assert f" {trial.duration_ns / 1e9:.3f}".rstrip("0").rstrip(".") + " s " in words
+
+
+def test_a_result_of_an_earlier_version_is_read_and_says_what_it_lacks(searched: Result) -> None:
+    older = json.loads(searched.to_json())
+    for host in older["hosts"]:
+        for m in host["measurements"]:
+            del m["method"]
+    result = Result.from_json(json.dumps(older))
+    jsonschema.Draft202012Validator(json.loads((DIRECTORY / "result.schema.json").read_text())).validate(older)
+    assert "parameters not kept" in how(result)
+
+
 def test_a_profile_that_names_a_standard_says_how_it_deviates() -> None:
     assert {name for name, profile in PROFILES.items() if not profile.deviations} == {"soak"}
 
