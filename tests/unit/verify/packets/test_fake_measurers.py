@@ -103,7 +103,7 @@ def test_a_loss_between_two_good_rates_bounds_what_is_said() -> None:
 
 def test_a_goal_that_forgives_one_trial_is_not_broken_by_one() -> None:
     """ETSI TST 009: a trial with loss is repeated, and only the second loss counts."""
-    goals = tuple(replace(goal, exceed_ratio=0.5) for goal in INSTANT.goals)
+    goals = tuple(goal.model_copy(update={"exceed_ratio": 0.5}) for goal in INSTANT.goals)
     seen: list[int] = []
 
     def once(rate: int, sent: int) -> int:
