@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,6 +88,36 @@ def test_each_loss_is_in_its_row(agent: Agent, guest: Room, memory_dir: Path) ->
     assert rows(trial) == {"omitted": 20, "before_interface": 1980 // 50, "filtered": unwanted}
     assert guest.dropped == 1980 // 50 and trial.recounted == len(through) - unwanted
     assert trial.verdict is Verdict.FAIL
+
+
+STRANGERS = """
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind((sys.argv[1], 0))
+for _ in range(30):
+    s.send(bytes.fromhex("33330000000102000000009986dd") + bytes(50))
+"""
+
+
+def test_frames_of_others_are_no_loss_and_hide_none(agent: Agent, guest: Room, memory_dir: Path) -> None:
+    """What the guest itself sends is in the file as well, and its interface does not count that as received."""
+
+    def strangers() -> None:
+        deadline = time.monotonic() + 60
+        while guest.forwarded < 100:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        guest.run(sys.executable, "-c", STRANGERS, guest.interface)
+        subprocess.run([sys.executable, "-c", STRANGERS, guest.near], check=True)
+
+    with trials(agent, guest, memory_dir) as t:
+        guest.loses = 50
+        sender = threading.Thread(target=strangers)
+        sender.start()
+        trial = t.run("fixed rate", RATE_PPS, packets=2000)
+        sender.join()
+    assert rows(trial) == {"before_interface": 2000 // 50} and trial.lost == 40
+    assert trial.foreign >= 30
 
 
 def test_a_dead_path_ends_with_what_the_guest_says(agent: Agent, guest: Room, memory_dir: Path) -> None:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from nfvcap.model.measurement import SizeCount, Term, Traffic, Waterfall
+from nfvcap.verify.packets.interface import OBSERVED_TITLES, around
 from nfvcap.verify.packets.path import Captured, Recount, Sent
 
 FCS_BYTES = 4
@@ -19,13 +20,6 @@ BLIND_DRIVERS = {
     "net_tap": "the kernel's own drops are not passed on by this driver",
 }
 
-OBSERVED_TITLES = {
-    "pf_crc": "damaged on the wire (PF)",
-    "pf_missed": "no descriptor at the PF",
-    "pf_dropped": "dropped by the PF's switch",
-    "vf_dropped": "dropped at the VF's queue",
-}
-
 
 def waterfall(
     sent: Sent, captured: Captured, recount: Recount, observed: Mapping[str, int], *, ring_seen_by_source: bool
@@ -35,32 +29,45 @@ def waterfall(
     The residual has to be 0 unless a row cannot be seen, to which it then belongs. It is negative when counters and
     file contradict each other: more is accounted for than was sent.
     """
-    terms = list(_terms(sent, captured, recount, observed, ring_seen_by_source))
-    seen = sum(term.packets or 0 for term in terms)
-    residual = sent.numbered - seen - recount.distinct
+    front = list(_at_the_source(sent, ring_seen_by_source))
+    behind = list(_at_the_agent(captured, recount))
+    if captured.at_interface is None:
+        between = [
+            Term(key=key, title=OBSERVED_TITLES.get(key, key), packets=packets, source="host")
+            for key, packets in observed.items()
+        ]
+        between.append(_missed(captured, ring_seen_by_source))
+    else:
+        missing = sent.numbered - recount.distinct - _seen([*front, *behind])
+        rows = around(sent, captured, recount, observed, missing)
+        between = list(rows.terms)
+        behind = list(_at_the_agent(captured, recount, rows.others_at_the_agent))
+    terms = (*front, *between, *behind)
+    residual = sent.numbered - _seen(terms) - recount.distinct
     return Waterfall(
-        sent=sent.numbered, terms=tuple(terms), recounted=recount.distinct, residual=residual,
-        residual_note=_residual_note(residual, terms),
+        sent=sent.numbered, terms=terms, recounted=recount.distinct, residual=residual,
+        residual_note=_residual_note(residual, terms, captured),
     )  # fmt: skip
 
 
-def _terms(
-    sent: Sent, captured: Captured, recount: Recount, observed: Mapping[str, int], ring_seen_by_source: bool
-) -> Iterator[Term]:
+def _seen(terms: Sequence[Term]) -> int:
+    return sum(term.packets or 0 for term in terms)
+
+
+def _at_the_source(sent: Sent, ring_seen_by_source: bool) -> Iterator[Term]:
     yield Term(key="omitted", title="left out at the source on request", packets=sent.omitted, source="source")
     full = "the receiver's ring had no room" if ring_seen_by_source else "the source's port had no room"
     yield Term(key="refused", title=f"not taken by the link: {full}", packets=sent.refused, source="source")
     yield Term(key="tx_errors", title="refused by the source's driver", packets=sent.errors, source="source's driver")
-    if captured.at_interface is None:
-        for key, packets in observed.items():
-            yield Term(key=key, title=OBSERVED_TITLES.get(key, key), packets=packets, source="host")
-        yield _missed(captured, ring_seen_by_source)
-    else:
-        yield from _before_the_agent(sent, captured, recount, observed, captured.at_interface)
-    driver = captured.driver
+
+
+def _at_the_agent(captured: Captured, recount: Recount, others: int = 0) -> Iterator[Term]:
+    """Rows of the agent; of those that its filter did not want so many may be frames of others."""
+    driver, theirs = captured.driver, min(others, captured.filtered)
     yield Term(key="nic_errors", title="damaged at the NIC", packets=captured.nic_errors, source=driver)
     yield Term(key="nic_no_mbuf", title="no packet buffer", packets=captured.nic_no_mbuf, source=driver)
-    yield Term(key="filtered", title="not wanted by the filter", packets=captured.filtered, source="agent")
+    yield Term(key="filtered", title="not wanted by the filter", packets=captured.filtered - theirs, source="agent",
+               note=f"{captured.filtered} in all" if theirs else "")  # fmt: skip
     yield Term(key="lost_buffer", title="no buffer between capture and storage", packets=captured.lost_buffer,
                source="agent")  # fmt: skip
     yield Term(key="lost_full", title="file system full", packets=captured.lost_full, source="agent")
@@ -79,35 +86,7 @@ def _missed(captured: Captured, ring_seen_by_source: bool) -> Term:
     return Term(key="nic_missed", title=title, packets=captured.nic_missed, source=captured.driver)
 
 
-def _before_the_agent(
-    sent: Sent, captured: Captured, recount: Recount, observed: Mapping[str, int], at_interface: int
-) -> Iterator[Term]:
-    """What is lost at the host, before the kernel's interface, in the kernel behind it, and at the socket.
-
-    The total is exact: what the source gave to the link and the agent did not receive. How it is divided rests on
-    counters that hold frames of others as well, so each row takes at most what is still missing.
-    """
-    left = max(0, sent.on_the_link - (captured.received - recount.foreign - recount.duplicates))
-    missed = captured.nic_missed or 0
-    said = f"the interface counted {at_interface} frames, the agent received {captured.received}"
-    at_socket, note = min(left, missed), f"the socket dropped {missed} frames in all"
-    left -= at_socket
-    inside = min(left, max(0, at_interface - captured.received - missed))
-    left -= inside
-    for key, packets in observed.items():
-        seen = min(left, packets)
-        left -= seen
-        all_of_them = f"{packets} in all" if packets else ""
-        yield Term(key=key, title=OBSERVED_TITLES.get(key, key), packets=seen, source="host", note=all_of_them)
-    yield Term(key="before_interface", title="did not reach the interface", packets=left,
-               source="rx_packets of the interface", note=said)  # fmt: skip
-    yield Term(key="in_kernel", title="dropped between interface and socket", packets=inside,
-               source="rx_packets of the interface", note=said)  # fmt: skip
-    yield Term(key="nic_missed", title="no room in the socket's ring", packets=at_socket, source=captured.driver,
-               note=note)  # fmt: skip
-
-
-def _residual_note(residual: int, terms: list[Term]) -> str:
+def _residual_note(residual: int, terms: Sequence[Term], captured: Captured) -> str:
     blind = [term for term in terms if term.packets is None]
     if residual < 0:
         return "counters and file contradict each other: more is accounted for than was sent"
@@ -115,6 +94,8 @@ def _residual_note(residual: int, terms: list[Term]) -> str:
         return ""
     if blind:
         return "lost where nobody can see it: " + "; ".join(f"{term.title} ({term.note})" for term in blind)
+    if captured.at_interface is not None:
+        return "lost behind the interface, which counted them, and no counter says where"
     return "lost, and no counter says where"
 
 

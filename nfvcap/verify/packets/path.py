@@ -62,14 +62,15 @@ class Captured:
     failure: str = ""
     timeline: tuple[Sample, ...] = ()
     at_interface: int | None = None  # received by the kernel's interface that is captured from, strangers' included
+    dropped_in_kernel: int = 0  # by the kernel behind that interface, as its rx_dropped says
 
     def failed(self, why: str) -> Captured:
         """The same, with a reason not to believe it."""
         return replace(self, failure=self.failure or why)
 
-    def seen_by_interface(self, packets: int) -> Captured:
-        """The same, with what the interface in front of it counted."""
-        return replace(self, at_interface=packets)
+    def seen_by_interface(self, packets: int, dropped: int = 0) -> Captured:
+        """The same, with what the interface in front of it counted: received, and dropped behind it."""
+        return replace(self, at_interface=packets, dropped_in_kernel=dropped)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from nfvcap.agent.client import Agent
 from nfvcap.agent.options import CaptureOptions
@@ -18,15 +20,22 @@ from nfvcap.errors import NfvcapError
 from nfvcap.run import tail
 from nfvcap.verify.packets.path import Captured, Recount, Sent
 from nfvcap.verify.packets.points.local import captured_by, expectation, recounted
-from nfvcap.verify.packets.points.timeline import last_received
+from nfvcap.verify.packets.points.timeline import last_come, last_received
 
 INTERVAL_S = 0.25
 NAME = "nfvcap-verify-"
 _MEMORY_SHARE = 0.6  # of what is free may go into a file in memory
 _READY_S = 90.0
-_RATES = """
-for i in "$@"; do cat "/sys/class/net/$i/statistics/rx_packets" || exit 1; done
+# Frames received, and frames that were dropped behind that, of each interface.
+_COUNTS = """
+for i in "$@"; do
+  s=/sys/class/net/$i/statistics
+  cat "$s/rx_packets" "$s/rx_dropped" || exit 1
+done
 """
+# Some drivers (iavf) ask their device for its counters each two seconds.
+_LATE_S = 2.5
+_POLL_S = 0.25
 # Bytes that the file system has left, its type, and bytes of memory that are free.
 _ROOM = """
 df -Pk "$1" | tail -n 1 | while read -r _ _ _ free _ place; do
@@ -51,6 +60,16 @@ class Nic:
     port: str
     interface: str = ""
     keys: str = ""  # goes behind the port, and into no report
+
+
+class Counted(NamedTuple):
+    """By interfaces of the kernel, since they are there."""
+
+    received: int
+    dropped: int
+
+    def since(self, before: Counted) -> Counted:
+        return Counted(self.received - before.received, self.dropped - before.dropped)
 
 
 @dataclass
@@ -111,11 +130,12 @@ class GuestPoint:
         free, kind, memory = int(words[0]), words[1], int(words[2])
         return min(free, int(memory * _MEMORY_SHARE)) if kind in {"tmpfs", "rootfs", "ramfs"} else free
 
-    def at_interfaces(self) -> int | None:
-        """Packets that the kernel's interfaces have received so far; None when DPDK has the devices."""
+    def at_interfaces(self) -> Counted | None:
+        """What the kernel's interfaces have counted so far, in all; None when DPDK has the devices."""
         if len(self.interfaces) < len(self.nics):
             return None
-        return sum(map(int, must(shell(self.door, _RATES, *self.interfaces), self.door).split()))
+        words = [int(word) for word in must(shell(self.door, _COUNTS, *self.interfaces), self.door).split()]
+        return Counted(sum(words[::2]), sum(words[1::2]))
 
     def diagnosis(self) -> str:
         """What the guest says about the way to it, when frames do not arrive."""
@@ -134,7 +154,7 @@ class GuestCapturing:
 
     point: GuestPoint
     capture: RemoteCapture
-    before: int | None
+    before: Counted | None
 
     def received(self) -> int:
         return last_received(self.capture.last_words())
@@ -146,12 +166,22 @@ class GuestCapturing:
                               "does the machine run, and who has ended the capture there?")  # fmt: skip
 
     def finish(self) -> Captured:
-        after = self.point.at_interfaces()
+        counted = self._counted()
         report = self.capture.stop()
         made = captured_by(report, report.ports[0].driver, self.capture.messages(), INTERVAL_S)
         if report.stop_reason == "duration":
             made = made.failed("the capture ended by itself before it was told to: the controller was late")
-        return made if after is None or self.before is None else made.seen_by_interface(after - self.before)
+        return made if counted is None else made.seen_by_interface(*counted)
+
+    def _counted(self) -> Counted | None:
+        """By the interfaces since the capture was ready. One that has not counted yet what is behind it is late."""
+        deadline = time.monotonic() + _LATE_S
+        while self.before is not None and (now := self.point.at_interfaces()) is not None:
+            counted = now.since(self.before)
+            if counted.received >= last_come(self.capture.last_words()) or time.monotonic() >= deadline:
+                return counted
+            time.sleep(_POLL_S)
+        return None
 
     def recount(self, sent: Sent) -> Recount:
         files = must(shell(self.point.door, 'ls "$1"/captured*.pcap', self.capture.directory), self.point.door).split()

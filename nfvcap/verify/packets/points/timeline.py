@@ -18,8 +18,18 @@ _Point = tuple[int, int, int]
 
 def last_received(messages: str) -> int:
     """Packets at the last line; 0 before there is one."""
+    return _last(messages)[0]
+
+
+def last_come(messages: str) -> int:
+    """The same with those that the port had no room for."""
+    words = _last(messages)
+    return words[0] + words[-1]
+
+
+def _last(messages: str) -> list[int]:
     lines = _LINE.findall(messages[-4096:])
-    return int(lines[-1][0]) if lines else 0
+    return [int(word) for word in lines[-1]] if lines else [0, 0]
 
 
 def timeline(messages: str, interval_s: float, final: QueueCounters) -> tuple[Sample, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is pure about measuring into a guest: VFs, counters of the host, sources by name, rows around an interface."""
+"""What is pure about measuring into a guest: VFs, counters of the host, sources by name."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from nfvcap.errors import UsageError
-from nfvcap.verify.packets.accounting import waterfall
 from nfvcap.verify.packets.engines.observers import counted
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
-from nfvcap.verify.packets.path import Captured, Recount, Sent
 from nfvcap.verify.packets.sources.named import opened
 from nfvcap.verify.packets.sources.origin import Origin
 from tests.unit.attach.hosts import PORT1, plain, typed
@@ -74,26 +70,6 @@ def test_counters_of_the_host_become_rows() -> None:
     assert counted(["3", "5", json.dumps(link)], [0]) == {"pf_crc": 3, "pf_missed": 5, "vf_dropped": 7}
     assert counted(["3", "5", json.dumps(link)], [2]) == {"pf_crc": 3, "pf_missed": 5}
     assert counted(["0", "0"], [0]) == {"pf_crc": 0, "pf_missed": 0}
-
-
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(*[st.integers(0, 10**6)] * 7)
-def test_rows_around_an_interface_take_what_is_missing_and_no_more(
-    before: int, crc: int, inside: int, socket: int, there: int, strangers: int, strangers_lost: int
-) -> None:
-    """Whatever strangers do to the counters, every frame of ours is in one row and none in two."""
-    sent = Sent(numbered=before + crc + inside + socket + there)
-    received = there + strangers
-    captured = Captured("net_af_packet", received, received, nic_missed=socket + strangers_lost)
-    captured = captured.seen_by_interface(received + socket + strangers_lost + inside)
-    fall = waterfall(
-        sent, captured, Recount(received, there, foreign=strangers), {"pf_crc": crc}, ring_seen_by_source=False
-    )
-    rows = {term.key: term.packets or 0 for term in fall.terms}
-    assert fall.residual == 0 and all(count >= 0 for count in rows.values())
-    if strangers_lost == 0:
-        assert (rows["before_interface"], rows["pf_crc"]) == (before, crc)
-        assert (rows["in_kernel"], rows["nic_missed"]) == (inside, socket)
 
 
 def test_a_wire_leads_to_one_port_of_a_lab_only() -> None:
