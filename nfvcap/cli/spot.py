@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nfvcap.agent.deploy import PLACE
 from nfvcap.cli import calibrations, narrator
@@ -41,7 +41,7 @@ class Spot:
     name: str
     ports: tuple[GuestVf, ...]
     way: Callable[[], AbstractContextManager[Door]]
-    kind: str = "guest"
+    kind: Literal["guest", "host"] = "guest"
     attachment: str = VIRTUAL_FUNCTION
     title: str = ""
     agent_at: str = PLACE
@@ -84,7 +84,7 @@ class Spot:
             path = stack.enter_context(
                 guest_path(name, ports, place, source, wish.profile, engine=options.engine, label=looked.source.label,
                            host=looked.host_door(), attachment=self.attachment,
-                           title=self.title, deaf=self.deaf and looked.source.kind == "lab")
+                           title=self.title, deaf=self.deaf and looked.source.kind == "lab", kind=self.kind)
             )  # fmt: skip
             around = {
                 **environment, **around_source(looked.source),

@@ -144,6 +144,7 @@ class Measurement(Model):
     name: str  # stable: "vdev", "vm3 VF 0000:81:10.2"
     attachment: str  # how the packets come to the agent: "virtual device", "virtual function", ...
     engine: str
+    captured_in: Literal["guest", "host"] | None = None  # None: on this machine, or an earlier version's result
     pf_driver: str = ""
     vfs: int = 1
     source: str

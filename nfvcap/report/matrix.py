@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nfvcap.model.measurement import Measurement, Trial
-from nfvcap.report.measured import load_of
+from nfvcap.report.measured import beside_guests, load_of
 from nfvcap.report.numbers import integer, mpps, percent
 from nfvcap.report.offered import offered, offered_by, under_run
 from nfvcap.report.study import ROWS, Published, row_of
@@ -22,6 +22,7 @@ class Cell:
 
     ours: str = ""
     detail: str = ""
+    aside: str = ""  # why ours and the study's are not of the same thing
     heat: int = -1  # 0 (nothing captured) to 10 (everything); -1: nothing is known about a saturated link
     published: str = ""
     note: str = ""
@@ -50,7 +51,8 @@ def rows(measurements: Sequence[Measurement], skipped: Mapping[str, str] | None 
         column = _column(m)
         if column is not None:
             cells = list(old.cells)
-            cells[column] = _ours(m, cells[column])
+            mine = _ours(m, cells[column])
+            cells[column] = replace(mine, aside=beside_guests(m) if mine.ours else "")
             old = Row(*key, (cells[0], cells[1]))
         made[key] = old
     for row in ROWS:
@@ -98,7 +100,7 @@ def _ours(m: Measurement, cell: Cell) -> Cell:
         words, detail, share = _below_line(load, line)
     else:
         return _not_loaded(m, cell)
-    return Cell(words, detail, share, cell.published, cell.note)
+    return replace(cell, ours=words, detail=detail, heat=share)
 
 
 def _not_loaded(m: Measurement, cell: Cell) -> Cell:

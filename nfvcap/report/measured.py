@@ -23,6 +23,19 @@ def frames_of(m: Measurement) -> str:
     return f"frames of {m.traffic.mean_bytes:.0f} bytes on average"
 
 
+NOT_IN_A_GUEST = "captured on the host, not in a guest"
+
+
+def beside_guests(m: Measurement) -> str:
+    """What has to be said of a virtual function that the host itself has: the study's figure is a guest's. "" else."""
+    return NOT_IN_A_GUEST if m.attachment == "virtual function" and m.captured_in == "host" else ""
+
+
+def attachment(m: Measurement) -> str:
+    """How the packets come to who captures."""
+    return ", ".join(filter(None, [m.attachment, beside_guests(m)]))
+
+
 def measured(m: Measurement) -> str:
     """What can be said about one path."""
     words = _answer(m)

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nfvcap.model.measurement import Measurement, Trial
-from nfvcap.report.measured import frames_of, load_of
+from nfvcap.report.measured import attachment, frames_of, load_of
 from nfvcap.report.numbers import integer, mpps, percent, ratio, seconds
 from nfvcap.report.offered import offered, under_run
 
@@ -18,7 +18,7 @@ def blocks(m: Measurement) -> Iterator[Text | Table]:
     """What is printed, from top to bottom."""
     yield Text.assemble(
         (m.name, "bold"), "  ",
-        (f"{m.attachment} · {m.engine} · {frames_of(m)}, genome {m.traffic.genome} · profile {m.profile}", "dim"),
+        (f"{attachment(m)} · {m.engine} · {frames_of(m)}, genome {m.traffic.genome} · profile {m.profile}", "dim"),
     )  # fmt: skip
     if m.goals:
         yield _goals(m)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from nfvcap.model.cpulist import parse_cpulist
 from nfvcap.model.measurement import Goal, Measurement, Trial
 from nfvcap.model.result import HostResult
-from nfvcap.report.measured import load_of
+from nfvcap.report.measured import attachment, load_of
 from nfvcap.report.method import method_lines
 from nfvcap.report.numbers import integer, mpps, percent, seconds
 from nfvcap.report.offered import offered, offered_by, under_run
@@ -49,6 +49,7 @@ class View:
     captured: Markup
     loss: Markup
     timeline: Markup
+    attachment: str
     method: tuple[tuple[str, str], ...]  # name and words of each line
 
     def of_line(self, goal: Goal) -> str:
@@ -75,6 +76,7 @@ def view(m: Measurement) -> View:
         rate="; ".join(filter(None, rate)), share=percent(trial.recounted, trial.sent) if trial else "",
         captured=captured_picture(m) if several else Markup(), loss=loss_picture(m) if several else Markup(),
         timeline=timeline_picture(trial) if trial else Markup(), method=tuple(method_lines(m)),
+        attachment=attachment(m),
     )  # fmt: skip
 
 

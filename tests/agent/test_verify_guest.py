@@ -53,6 +53,7 @@ def trials(
             guest.name, [guest.vf], place, source, PROFILE, engine="kernel", label="functional", **path
         ) as where,
     ):
+        assert where.captured_in == path.get("kind", "guest")
         yield Trials(replace(where, drain_s=0.5), traffic(words), PROFILE, time.monotonic() + 120)
 
 

@@ -164,6 +164,7 @@ class Path:
     link_mbps: int
     label: Literal["performance", "functional", "virtual"]
     label_note: str
+    captured_in: Literal["guest", "host"] | None = None
     pf_driver: str = ""
     vfs: int = 1
     observers: tuple[Observer, ...] = ()

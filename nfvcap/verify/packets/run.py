@@ -140,8 +140,9 @@ class Run:
         soaked = wish.profile.name == "soak" and self._partial == OUT_OF_BUDGET  # its way to end
         command = getattr(path.source, "last_command", "")
         return Measurement(
-            name=path.name, attachment=path.attachment, engine=path.engine, pf_driver=path.pf_driver, vfs=path.vfs,
-            source=path.source.name, point=path.point.name, label=path.label, label_note=path.label_note,
+            name=path.name, attachment=path.attachment, engine=path.engine, captured_in=path.captured_in,
+            pf_driver=path.pf_driver, vfs=path.vfs, source=path.source.name, point=path.point.name,
+            label=path.label, label_note=path.label_note,
             profile=wish.profile.name, method=self._method(), rate=wish.rate, at_least_pps=wish.at_least_pps,
             traffic=wish.traffic, calibration=self._calibration, trials=tuple(self._trials.done), goals=self._goals,
             deviations=(*wish.profile.deviations, *((UNNUMBERED,) if wish.traffic.file else ())),

@@ -274,6 +274,14 @@ def test_a_pf_is_lent_for_as_many_vfs_as_frames_can_be_sent_to(lending: None, ki
     assert "rm -rf" in door.asked[-1] and not any("systemctl stop" in words for words in door.asked)
 
 
+def test_vfs_of_a_pf_that_dpdk_drives_are_captured_on_the_host(lending: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report says so beside the study's figures, which are of guests."""
+    spots: list[Any] = []
+    monkeypatch.setattr(matrix_dpdk, "at", lambda looked, spot, engine: spots.append(spot))
+    with matrix_dpdk.functions(sends("lab", idle()), port(), 60):
+        assert [(spot.kind, spot.attachment) for spot in spots] == [("host", "virtual function")] * 2
+
+
 def test_what_a_killed_run_has_left_with_dpdk_is_given_back() -> None:
     door = Doors({})
     taken_out: list[int] = []

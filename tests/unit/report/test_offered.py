@@ -39,6 +39,25 @@ def cell(m: Measurement) -> Cell:
     return next(row.cells[0] for row in rows([m]) if row.cells[0].ours)
 
 
+@pytest.mark.parametrize(("where", "attachment", "marked"), [
+    ("host", "virtual function", True), ("guest", "virtual function", False), (None, "virtual function", False),
+    ("host", "bare metal", False),
+])  # fmt: skip
+def test_a_virtual_function_of_the_host_is_not_shown_as_a_guests(where: str, attachment: str, marked: bool) -> None:
+    changed = {"captured_in": where, "attachment": attachment, "engine": "DPDK", "pf_driver": "DPDK"}
+    m = run(limit(10**9), ceiling=20_000_000).model_copy(update=changed)
+    words = "captured on the host, not in a guest"
+    assert (cell(m).aside == words) is marked and (cell(m).published == "100")
+    host = HostResult(host="h", environment={"kernel": "6"}, checks=(), measurements=(m,))
+    result = Result(nfvcap_version="1", created_at="2026-11-24T12:00:00Z", hosts=(host,))
+    page = html.document(result)
+    assert page.count(words) == (2 if marked else 0)  # above the measurement, and in the heat table
+    assert (f'<div class="pub aside">{words}</div>' in page) is marked
+    stream = io.StringIO()
+    table.write(result, stream)
+    assert (words in " ".join(stream.getvalue().split())) is marked
+
+
 @pytest.fixture
 def late() -> Measurement:
     """Asked for the line rate, sent a fifteenth of it, and a tenth of that was lost."""

@@ -49,7 +49,7 @@ class Place:
 def guest_path(
     guest: str, vfs: Sequence[GuestVf], place: Place, source: Source, profile: Profile, *,
     engine: str | None, label: Literal["performance", "functional"], host: Door | None = None,
-    attachment: str = VIRTUAL_FUNCTION, title: str = "", deaf: bool = False,
+    attachment: str = VIRTUAL_FUNCTION, title: str = "", deaf: bool = False, kind: Literal["guest", "host"] = "guest",
 ) -> Iterator[Path]:  # fmt: skip
     """A path whose interfaces in the guest are up as long as the block; one that was down is set down again.
 
@@ -58,6 +58,7 @@ def guest_path(
         attachment: how the ports came to who captures.
         title: of the path, without the engine; "" for the guest and its VFs.
         deaf: no driver has the ports while nobody captures.
+        kind: what it is that captures.
         host: the way into the guest's host, for the counters of the PF; None: they are not read.
 
     Raises:
@@ -79,7 +80,7 @@ def guest_path(
     try:
         yield Path(
             name=title + ("" if word == "kernel" else f" {word}"),
-            source=source, point=point, attachment=attachment, engine=word,
+            source=source, point=point, attachment=attachment, engine=word, captured_in=kind,
             link_mbps=min(vf.link_mbps for vf in vfs) or _DEFAULT_MBPS, label=label,
             label_note=EMULATED if label == "functional" else "", pf_driver=vfs[0].pf_driver, vfs=len(vfs),
             observers=observers, proof_pps=_PROOF_PPS[label], drain_s=_DRAIN_S[label], deaf=deaf,
