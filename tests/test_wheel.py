@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from nfvcap.lab.image import recipe_id
+from tests import checkout
 
 # As hatch_build.py has it; named here as well, so that one that is lost there is missed.
 SHIPPED = ("plugins", "roles", "playbooks", "templates", "inventory", "agent", "ansible.cfg")
@@ -21,17 +22,8 @@ SHIPPED = ("plugins", "roles", "playbooks", "templates", "inventory", "agent", "
 @pytest.fixture(scope="module")
 def wheel(top: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
-    # From a copy of what git tracks: a build must not depend on, or carry, what merely lies around.
     source = out / "source"
-    source.mkdir()
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=top, capture_output=True, check=True).stdout.split(b"\0")
-    for name in filter(None, files):
-        origin = top / os.fsdecode(name)
-        if origin.is_file():
-            target = source / os.fsdecode(name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(origin.read_bytes())
-            target.chmod(origin.stat().st_mode)
+    checkout.copy(top, source)
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(out), str(source)], check=True
     )
