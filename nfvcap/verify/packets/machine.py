@@ -14,6 +14,9 @@ from nfvcap.verify.reader import Snapshot, read_interfaces
 
 # What differs from run to run, or names the machine without changing what it can do.
 _NOT_COMPARED = frozenset({"hostname", "load"})
+HOLDERS = "holders"
+"""Of a NIC: who has which VF. It is drawn and not compared: a guest captures neither faster nor slower for the name of
+another guest, and the guest that captures is told by itself."""
 
 
 def environment(
@@ -57,14 +60,21 @@ def environment(
 
 def fingerprint(environment: Mapping[str, Any]) -> str:
     """Digest of everything in it that decides about speed; 16 hexadecimal digits."""
-    compared = {key: value for key, value in environment.items() if key not in _NOT_COMPARED}
-    return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(_compared(environment), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(what, here, there) of everything compared that is not the same."""
-    keys = [key for key in dict.fromkeys([*one, *other]) if key not in _NOT_COMPARED]
+    one, other = _compared(one), _compared(other)
+    keys = dict.fromkeys([*one, *other])
     return [(key, _plain(one.get(key)), _plain(other.get(key))) for key in keys if one.get(key) != other.get(key)]
+
+
+def _compared(environment: Mapping[str, Any]) -> dict[str, Any]:
+    compared = {key: value for key, value in environment.items() if key not in _NOT_COMPARED}
+    if "nics" in compared:
+        compared["nics"] = [{key: nic[key] for key in nic if key != HOLDERS} for nic in compared["nics"]]
+    return compared
 
 
 def _plain(value: Any) -> str:

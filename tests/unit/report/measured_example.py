@@ -20,7 +20,7 @@ ENVIRONMENT = {
     "placement": "generator on CPU 3, capture on CPU 2, files in /dev/shm", "agent": "0.1.0",
     "nodes": [{"node": 0, "cpus": "0-3", "memory_mib": 16384, "hugepages": {"2048kB": 512, "1048576kB": 0}}],
     "nics": [{"address": "0000:81:00.0", "id": "8086:10c9", "driver": "igb", "node": 0, "vfs": 2,
-              "driver_version": None, "firmware": None}],
+              "driver_version": None, "firmware": None, "holders": {"1": "vm3"}}],
 }  # fmt: skip
 
 

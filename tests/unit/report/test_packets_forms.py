@@ -155,6 +155,15 @@ def test_what_deviates_from_the_standard_is_shown_without_unfolding_anything(sea
         assert deviation in head and deviation in printed
 
 
+def test_the_drawn_host_says_which_guest_has_which_vf(searched: Result) -> None:
+    text = html.document(searched)
+    assert '<span class="vf">vf0</span><span class="vf held">vf1: vm3</span>' in text
+    environment = json.loads(json.dumps(searched.hosts[0].environment))
+    del environment["nics"][0]["holders"]  # a result of an earlier version
+    host = searched.hosts[0].model_copy(update={"environment": environment})
+    assert '<span class="vf">vf1</span>' in html.document(searched.model_copy(update={"hosts": (host,)}))
+
+
 def with_method(result: Result, **changed: object) -> Result:
     (host,) = result.hosts
     m = host.measurements[0].model_copy(update=changed)

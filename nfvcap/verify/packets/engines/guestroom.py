@@ -10,8 +10,9 @@ from typing import Any
 from nfvcap.agent.client import Agent
 from nfvcap.door.door import Door, must, shell
 from nfvcap.model.cpulist import format_cpulist
-from nfvcap.model.facts import Facts
+from nfvcap.model.facts import Facts, Nic
 from nfvcap.verify.packets.engines.vf import GuestVf
+from nfvcap.verify.packets.machine import HOLDERS
 
 _LOOK = """
 echo "kernel $(uname -r)"
@@ -59,7 +60,27 @@ def around_host(environment: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         for guest in facts.guests if guest.state == "running"
         for vcpu, cpus in sorted(guest.vcpu_pins.items()) if len(cpus) == 1
     }  # fmt: skip
-    return {**environment, "nodes": nodes, "isolated_cpus": format_cpulist(facts.cpu.isolated), "pins": pins}
+    held = {nic.address: holders for nic in facts.nics if (holders := _holders(nic, facts))}
+    nics = [nic | ({HOLDERS: held[nic["address"]]} if nic["address"] in held else {}) for nic in environment["nics"]]
+    return {
+        **environment,
+        "nics": nics,
+        "nodes": nodes,
+        "isolated_cpus": format_cpulist(facts.cpu.isolated),
+        "pins": pins,
+    }
+
+
+def _holders(nic: Nic, facts: Facts) -> dict[str, str]:
+    """Number of a VF → who has it: a guest, also one that is off and will have it, or a process."""
+    defined = {address: guest.name for guest in facts.guests for address in guest.hostdevs}
+    made = {}
+    for vf in nic.sriov.vfs if nic.sriov else ():
+        if vf.holder is not None:
+            made[str(vf.index)] = vf.holder.name
+        elif vf.address in defined:
+            made[str(vf.index)] = f"{defined[vf.address]} (not now)"
+    return made
 
 
 def directory_for(door: Door, wanted: Path | None) -> str:

@@ -11,9 +11,12 @@ import pytest
 
 from nfvcap.door.command import CommandDoor
 from nfvcap.run import Completed
+from nfvcap.verify.packets.engines.guestroom import around_host
 from nfvcap.verify.packets.machine import differences, environment, fingerprint
 from nfvcap.verify.packets.sources.around import around_source
 from nfvcap.verify.packets.sources.origin import Origin
+from tests.unit.attach.hosts import PORT1, plain, typed
+from tests.unit.attach.hosts import vfs_of as host_vfs
 
 SAID = {"eth0": {"driver": "ice", "version": "6.1.0", "firmware": "4.40 0x8001c7d4"}}
 
@@ -68,6 +71,21 @@ def test_each_change_of_the_machine_changes_it(tmp_path: Path, path: str, text: 
 def test_names_of_machines_are_not_compared(tmp_path: Path) -> None:
     one = environment(machine(tmp_path), SAID)
     assert fingerprint(one) == fingerprint(one | {"hostname": "another"})
+
+
+def test_who_has_which_vf_is_told_and_not_compared(tmp_path: Path) -> None:
+    facts = plain()
+    facts["guests"][1]["hostdevs"] = [host_vfs(facts, PORT1)[3]["address"]]
+    host_vfs(facts, PORT1)[0]["holder"] = {"kind": "libvirt", "name": "vm1", "pid": 9}
+    bare = environment(machine(tmp_path), SAID)
+    assert bare["nics"][0]["address"] == PORT1
+    told = around_host(bare, typed(facts))
+    assert told["nics"] == [bare["nics"][0] | {"holders": {"0": "vm1", "3": "vm2 (not now)"}}]
+    before = around_host(bare, typed(plain()))
+    assert before["nics"] == bare["nics"]
+    assert fingerprint(told) == fingerprint(before) and differences(told, before) == []
+    fewer = told | {"nics": [told["nics"][0] | {"vfs": 2}]}
+    assert fingerprint(fewer) != fingerprint(told) and [what for what, *_ in differences(fewer, told)] == ["nics"]
 
 
 @dataclasses.dataclass(frozen=True)
