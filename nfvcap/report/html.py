@@ -13,7 +13,7 @@ from nfvcap.model.measurement import Term, Waterfall
 from nfvcap.model.result import Check, HostResult, Result, Verdict
 from nfvcap.model.units import format_size
 from nfvcap.report import matrix, study
-from nfvcap.report.numbers import integer, mpps, ratio, seconds, span
+from nfvcap.report.numbers import at_most, integer, mpps, ratio, seconds, span
 from nfvcap.report.tally import ORDER, counts, host_sentence, is_bad, sentence
 from nfvcap.report.view import cores, view
 
@@ -28,7 +28,7 @@ def document(result: Result, *, strict: bool = False) -> str:
     )  # fmt: skip
     environment.filters |= {
         "integer": integer, "mpps": mpps, "ratio": ratio, "seconds": seconds, "span": span, "before": _before,
-        "hugepages": _hugepages,
+        "hugepages": _hugepages, "at_most": at_most,
     }  # fmt: skip
 
     def about(host: HostResult) -> str:

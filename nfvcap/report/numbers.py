@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers for people: integers in groups of three, rates, and percentages that are never rounded up."""
+"""Numbers for people: integers in groups, rates, percentages never rounded up, bounds always."""
 
 from __future__ import annotations
+
+from decimal import ROUND_CEILING, Decimal
 
 
 def integer(value: int) -> str:
@@ -33,6 +35,15 @@ def ratio(value: float) -> str:
         return "0"
     mantissa, _, exponent = f"{value:.1e}".partition("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def at_most(value: float) -> str:
+    """A bound, ``3.1e-7``: two digits, rounded up, so that no more is promised than is known; ``1`` for all."""
+    if value <= 0:
+        return "0"
+    exact = Decimal(value)
+    up = exact.quantize(Decimal((0, (1,), exact.adjusted() - 1)), ROUND_CEILING)
+    return "1" if up >= 1 else f"{up:.1e}"
 
 
 def seconds(value: float) -> str:

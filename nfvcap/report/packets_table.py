@@ -10,7 +10,7 @@ from rich.text import Text
 
 from nfvcap.model.measurement import Measurement, Trial
 from nfvcap.report.measured import attachment, frames_of, load_of
-from nfvcap.report.numbers import integer, mpps, percent, ratio, seconds
+from nfvcap.report.numbers import at_most, integer, mpps, percent, ratio, seconds
 from nfvcap.report.offered import offered, under_run
 
 
@@ -76,6 +76,6 @@ def _waterfall(trial: Trial) -> Table:
             table.add_row(f"  − {term.title}", "?", term.note)
     table.add_row("  = in the closed file", integer(fall.recounted), "recount")
     table.add_row("  residual", integer(fall.residual), fall.residual_note)
-    bound = f"{percent(trial.sent - trial.lost, trial.sent)} captured; loss < {trial.loss_upper_95:.1e} (95 %)"
+    bound = f"{percent(trial.sent - trial.lost, trial.sent)} captured; loss ≤ {at_most(trial.loss_upper_95)} (95 %)"
     table.add_row(f"  lost {integer(trial.lost)}", "", bound)
     return table

@@ -15,7 +15,7 @@ from nfvcap.model.measurement import Goal, Measurement, Trial
 from nfvcap.model.result import HostResult
 from nfvcap.report.measured import attachment, load_of
 from nfvcap.report.method import method_lines
-from nfvcap.report.numbers import integer, mpps, percent, seconds
+from nfvcap.report.numbers import at_most, integer, mpps, percent, seconds
 from nfvcap.report.offered import offered, offered_by, under_run
 from nfvcap.report.packets_table import worst_of
 from nfvcap.report.svg.rates import captured_picture, loss_picture
@@ -107,7 +107,7 @@ def _facts(m: Measurement, load: list[Trial]) -> Iterator[Fact]:
         clean = [trial for trial in load if not trial.lost]
         best = min((trial.loss_upper_95 for trial in clean), default=None)
         if best is not None:
-            yield Fact("loss is below", f"{best:.1e}", "95 % bound of the largest trial without loss")
+            yield Fact("loss is at most", at_most(best), "95 % bound of the largest trial without loss")
     if m.calibration is not None:
         yield Fact("source alone", mpps(m.calibration.ceiling_pps), f"line rate {mpps(line)} at {_gbit(m)}")
     yield Fact("took", seconds(m.took_s), f"{len(m.trials)} trials" + ("; partial" if m.partial else ""))

@@ -11,10 +11,11 @@ from nfvcap.errors import NfvcapError
 from nfvcap.model.measurement import Phase, Traffic, Trial
 from nfvcap.model.verdict import Verdict
 from nfvcap.verify.packets import accounting
+from nfvcap.verify.packets.bound import loss_upper_95
 from nfvcap.verify.packets.path import Capturing, Emission, Order, Path, Recount, Sent
 from nfvcap.verify.packets.profiles import Profile
 from nfvcap.verify.packets.traffic import whole_rounds
-from nfvcap.verify.packets.verdict import judge, loss_upper_95, offered_pps, under_ran
+from nfvcap.verify.packets.verdict import judge, offered_pps, under_ran
 
 PROOF_PACKETS = 100
 RECORD_BYTES = 16

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from nfvcap.model.measurement import SOURCE_TOLERANCE
@@ -67,33 +66,3 @@ def _reasons(order: Order, sent: Sent, captured: Captured, recount: Recount, res
         yield Judgement(unknown, f"the clock was set {captured.clock_steps} times while it ran")
     if recount.reordered:
         yield Judgement(Verdict.WARN, f"{recount.reordered} reordered")
-
-
-def loss_upper_95(lost: int, sent: int) -> float:
-    """95 % upper bound on the loss ratio (Clopper and Pearson, one-sided); 0 of n lost: 1 - 0.05^(1/n), about 3/n.
-
-    For a few losses the exact bound is solved for; the sum that it needs has lost + 1 terms, so above 1000 losses the
-    normal approximation, which is then within a part in a thousand, takes its place.
-    """
-    if sent <= 0 or lost >= sent:
-        return 1.0
-    if lost == 0:
-        return -math.expm1(math.log(0.05) / sent)
-    if lost > 1000:
-        p = lost / sent
-        return min(1.0, p + 1.6448536269514722 * math.sqrt(p * (1 - p) / sent) + 1.35 / sent)
-    # ln of the number of ways to lose i of them; the same for every p that is tried.
-    ways = [math.lgamma(sent + 1) - math.lgamma(i + 1) - math.lgamma(sent - i + 1) for i in range(lost + 1)]
-    low, high = lost / sent, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _at_most(ways, sent, middle) > 0.05 else (low, middle)
-    return high
-
-
-def _at_most(ways: Sequence[float], n: int, p: float) -> float:
-    """Probability that no more than ``len(ways) - 1`` of n are lost, each with probability p."""
-    lost, kept = math.log(p), math.log1p(-p)
-    logs = [way + i * lost + (n - i) * kept for i, way in enumerate(ways)]
-    top = max(logs)
-    return math.exp(top + math.log(sum(math.exp(value - top) for value in logs)))

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The waterfall, the bound on a loss, percentages: pure arithmetic that must not flatter."""
+"""The waterfall, percentages: pure arithmetic that must not flatter."""
 
 from __future__ import annotations
-
-import math
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +12,6 @@ from nfvcap.report.numbers import integer, mpps, percent, ratio
 from nfvcap.verify.packets.accounting import explained, sizes, waterfall
 from nfvcap.verify.packets.path import Captured, Recount, Sent
 from nfvcap.verify.packets.traffic import genome_of, line_rate_pps, traffic, whole_rounds
-from nfvcap.verify.packets.verdict import loss_upper_95
 
 counts = st.integers(0, 10**9)
 
@@ -45,21 +42,6 @@ def test_a_residual_without_a_blind_row_is_not_explained() -> None:
     assert fall.residual == 2 and not explained(fall)
     fall = waterfall(Sent(10), Captured("net_ice", 8, 8, nic_missed=3), Recount(8, 8), {}, ring_seen_by_source=False)
     assert fall.residual == -1 and not explained(fall)
-
-
-def test_zero_of_n_lost_supports_three_over_n() -> None:
-    assert loss_upper_95(0, 1_488_095_200) == pytest.approx(-math.log(0.05) / 1_488_095_200, rel=1e-6)
-    assert loss_upper_95(0, 100) == pytest.approx(0.02951, abs=1e-5)  # Clopper-Pearson tables
-    assert loss_upper_95(1, 100) == pytest.approx(0.04656, abs=1e-5)
-    assert loss_upper_95(10, 1000) == pytest.approx(0.016901, abs=2e-5)
-    assert loss_upper_95(5, 5) == loss_upper_95(0, 0) == 1.0
-
-
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.integers(1, 10**10), st.data())
-def test_the_bound_is_above_what_was_seen(sent: int, data: st.DataObject) -> None:
-    lost = data.draw(st.integers(0, min(sent, 5000)))
-    assert lost / sent <= loss_upper_95(lost, sent) <= 1.0
 
 
 @given(st.integers(0, 10**12), st.integers(1, 10**12))
