@@ -32,10 +32,13 @@ for tree in ("/etc", "/usr/local", "/boot/grub", "/var/lib/nfvcap", "/usr/lib/sy
             if os.path.islink(path):
                 found[path] = "link " + os.readlink(path)
             elif os.path.isfile(path):
+                about = os.stat(path)
                 with open(path, "rb") as stream:
-                    found[path] = "%o " % os.stat(path).st_mode + hashlib.sha256(stream.read()).hexdigest()
+                    digest = hashlib.sha256(stream.read()).hexdigest()
+                found[path] = "%o %d:%d %s" % (about.st_mode, about.st_uid, about.st_gid, digest)
 for pattern in ("/sys/devices/system/node/node*/hugepages/*/nr_hugepages", "/sys/bus/pci/devices/*/sriov_numvfs",
-                "/sys/bus/pci/devices/*/driver_override"):
+                "/sys/bus/pci/devices/*/sriov_drivers_autoprobe", "/sys/bus/pci/devices/*/driver_override",
+                "/sys/bus/pci/devices/*/net/*/flags", "/proc/irq/default_smp_affinity"):
     for path in glob.glob(pattern):
         with open(path) as stream:
             found[path] = stream.read().strip()

@@ -100,6 +100,10 @@ def test_a_controller_killed_at_a_stage_boundary_leaves_a_host_that_converges(
         host.settle(boot)
         if host.boot_id() == boot:
             host.reboot()  # the kill came first; what follows is about the time behind the reboot
+    host.wait_idle()
+    assert isinstance(json.loads(host.read("/var/lib/nfvcap/ledger.json"))["entries"], dict)
+    for pf in host.desired()["pfs"] if boundary.startswith("runtime") else []:
+        assert host.num_vfs(pf["address"]) in (0, pf["num_vfs"]), "VFs are half made"
 
 
 def test_a_controller_killed_while_vfs_are_being_made(nfvcap: Controller, host: Host, first_plan: Any) -> None:

@@ -6,6 +6,7 @@ Takes over: provisioned. Leaves: provisioned.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,30 @@ def test_too_many_huge_pages_are_refused_with_the_missing_amount(
         said = greedy.failing("provision", HOST, "--yes", expect=2)
     assert "node 1" in said and "GiB" in said
     assert host.fingerprint() == before
+
+
+def test_the_nic_that_carries_ssh_is_not_touched_whatever_inventory_and_plan_say(
+    provisioned_lab: ProvisionedLab, nfvcap: Controller, host: Host, tmp_path: Path
+) -> None:
+    (ssh,) = json.loads(host.run("ip -j route show default"))
+    address = host.run(f"readlink -f /sys/class/net/{ssh['dev']}/device").split("/")[-2].strip()
+    before = host.fingerprint()
+    with intent_with(nfvcap, tmp_path, pfs=[{"pf": address, "vfs": 1}]) as reckless:
+        said = reckless.failing("provision", HOST, "--yes", expect=2)
+    assert address in said and "ssh" in said
+    assert host.fingerprint() == before
+
+    # A plan that was edited by hand: the module looks for itself.
+    plan = tmp_path / "plan.json"
+    nfvcap("plan", HOST, "-o", str(plan))
+    document = json.loads(plan.read_text())
+    mine = document["nfvcap_plan"][HOST]
+    mine["protected"], mine["desired"]["pfs"][0]["address"] = [], address
+    plan.write_text(json.dumps(document))
+    with pytest.raises(AssertionError, match=r"NFV-SRIOV-00[123]"):
+        nfvcap.playbook("provision.yml", plan)
+    assert json.loads(host.run("ip -j route show default")) == [ssh]
+    nfvcap("provision", HOST, "--yes", "--reboot", "never")  # what the plan has recorded goes again, and checks pass
 
 
 def test_memory_that_is_gone_at_run_time_is_reported_and_the_pages_go_back(

@@ -91,17 +91,20 @@ def test_a_rate_that_the_emulation_holds_is_captured_whole(vm3: Guest, nfvcap: C
 
 
 def test_quick_finds_a_rate_and_says_where_packets_are_lost_above_it(vm3: Guest, nfvcap: Controller) -> None:
-    _, m = verify(nfvcap, "--profile", "quick", expect=(0, 4, 5))
+    # So few descriptors that a guest which stands still for milliseconds loses frames before the wire is at its end.
+    (vf,) = vfs(nfvcap)
+    vm3.run(f"ethtool -G {vf['interface']} rx 80")
+    try:
+        _, m = verify(nfvcap, "--profile", "quick", expect=(0, 4, 5))
+    finally:
+        vm3.run(f"ethtool -G {vf['interface']} rx 256")
     assert m.trials[0].lost == 0 and not m.partial.startswith("interrupted")
     load = [trial for trial in m.trials if trial.phase == "search"]
     assert load and all(trial.waterfall.residual == 0 for trial in load)
     assert any(trial.lost == 0 for trial in load), "no rate is held"
     for trial in load:
         assert trial.lost == sum(term.packets or 0 for term in trial.waterfall.terms)
-    # A machine whose wire is slower than its guest loses nothing, and then has to say that the wire was the limit.
-    late = [trial for trial in load if "the source offered" in trial.reason]
-    as_fast_as_the_source = m.goals[0].lower_pps is not None and m.goals[0].upper_pps is None
-    assert late or as_fast_as_the_source or any(trial.lost for trial in load), "no limit is found, and none is named"
+    assert any(trial.lost for trial in load), "no limit is found"
     assert m.goals[0].lower_pps is not None and m.goals[0].lower_pps >= 20
 
 
