@@ -12,6 +12,7 @@ from nfvcap.cli.output import paint, plural
 from nfvcap.cli.table import columns, terminal_width
 from nfvcap.model.facts import Facts
 from nfvcap.model.plan import Change, Disruption, HostPlan
+from nfvcap.planner.lasting import DISK, keeper
 
 _LONG = 400
 _NOTHING: tuple[Any, ...] = (None, "", [], (), {})
@@ -31,6 +32,7 @@ def render(plan: HostPlan, facts: Facts | None, why: bool) -> list[str]:
     """The plan of one host as lines."""
     lines = [paint(summary(plan), "head") + (paint(f"   {_machine(facts)}", "dim") if facts else "")]
     lines += _changes(plan.changes, why)
+    lines += [paint(f"  {line}", "dim") for line in _wrapped(_kept(plan))] if plan.pending else []
     lines += [f"  {paint('!', 'WARN')} {line}" for warning in plan.warnings for line in _wrapped(warning)]
     names = {nic.address: f" ({nic.name})" for nic in facts.nics if nic.name} if facts else {}
     lines += [
@@ -89,6 +91,17 @@ def _disruption(change: Change) -> str:
     words = {Disruption.NONE: "", Disruption.LINK_FLAP: "link flap", Disruption.REBOOT: "reboot"}
     lasting = "" if change.survives_reboot else " until reboot"
     return (words[change.disruption] + lasting).strip()
+
+
+def _kept(plan: HostPlan) -> str:
+    """Who brings the changes back at each boot; a change that nobody brings back says so in its own line."""
+    keepers = [keeper(change, plan.desired, plan.files) for change in plan.changes]
+    # What lies on the disk anyway need not be said beside what is done for the rest.
+    names = [name for name in dict.fromkeys(keepers) if name not in (None, DISK)] or [DISK] * (DISK in keepers)
+    if not names:
+        return "nothing of this is kept over a reboot"
+    what = "the rest" if None in keepers else "all of this"
+    return f"{what} is kept over a reboot by {', '.join(filter(None, names))}"
 
 
 def _reasons(plan: HostPlan) -> list[str]:

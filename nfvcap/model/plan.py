@@ -164,7 +164,7 @@ class Change(Model):
     before: Any
     after: Any
     disruption: Disruption
-    survives_reboot: bool
+    survives_reboot: bool = False  # something that the plan has as well keeps it (planner/lasting.py)
     reason: str
 
 

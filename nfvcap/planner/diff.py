@@ -10,6 +10,7 @@ from nfvcap.model.plan import Change, Desired, Disruption
 from nfvcap.model.units import format_size
 from nfvcap.planner import diff_pfs, files
 from nfvcap.planner.cmdline import compare, managed
+from nfvcap.planner.lasting import keeper
 from nfvcap.planner.misfits import Misfits
 from nfvcap.planner.previous import Previous
 from nfvcap.planner.tokens import missing, settings
@@ -17,7 +18,7 @@ from nfvcap.planner.tokens import missing, settings
 
 def diff(desired: Desired, wanted_files: dict[str, str | None], facts: Facts, misfits: Misfits) -> tuple[Change, ...]:
     """All changes that turn the machine of the facts into the desired one; empty when it is already so."""
-    return (
+    changes = (
         *_packages(desired, facts),
         *_services(desired, facts),
         *_kernel_args(desired, wanted_files, facts),
@@ -29,6 +30,10 @@ def diff(desired: Desired, wanted_files: dict[str, str | None], facts: Facts, mi
         *_hugepages(desired, facts, misfits),
         *diff_pfs.pf_changes(desired, facts, misfits),
         *_record(desired, wanted_files, facts),
+    )
+    return tuple(
+        change.model_copy(update={"survives_reboot": keeper(change, desired, wanted_files) is not None})
+        for change in changes
     )
 
 
@@ -42,7 +47,6 @@ def _packages(desired: Desired, facts: Facts) -> Iterator[Change]:
             before=[],
             after=missing,
             disruption=Disruption.NONE,
-            survives_reboot=True,
             reason="Guests need libvirt and QEMU; installed with the distribution's package manager.",
         )
 
@@ -58,7 +62,6 @@ def _services(desired: Desired, facts: Facts) -> Iterator[Change]:
                 before=f"{unit.enabled}, {unit.active}" if unit and unit.load != "not-found" else None,
                 after="enabled, active",
                 disruption=Disruption.NONE,
-                survives_reboot=True,
                 reason="libvirt must answer now and after each boot.",
             )
 
@@ -88,7 +91,6 @@ def _kernel_args(desired: Desired, wanted_files: dict[str, str | None], facts: F
         ],
         after=wanted,
         disruption=Disruption.REBOOT if state.reboot else Disruption.NONE,
-        survives_reboot=True,
         reason=reason,
     )
 
@@ -112,7 +114,6 @@ def _file_changes(wanted_files: dict[str, str | None], facts: Facts, role: str, 
                 before=found.content if found else None,
                 after=wanted,
                 disruption=Disruption.NONE,
-                survives_reboot=True,
                 reason=f"So that {reason}." if wanted is not None else "The plan no longer needs it.",
             )
 
@@ -127,7 +128,6 @@ def _vfio(desired: Desired, facts: Facts) -> Iterator[Change]:
                 before="not loaded",
                 after="loaded",
                 disruption=Disruption.NONE,
-                survives_reboot=True,
                 reason="Devices for guests and DPDK programs are bound to it.",
             )
     for entry in desired.vfio.options:
@@ -145,7 +145,6 @@ def _vfio(desired: Desired, facts: Facts) -> Iterator[Change]:
                 before={name: was for name, (was, _) in wrong.items()},
                 after={name: value for name, (_, value) in wrong.items()},
                 disruption=Disruption.REBOOT,
-                survives_reboot=True,
                 reason="The module is loaded already and reads its options only when it is loaded.",
             )
 
@@ -167,7 +166,6 @@ def _irqbalance(desired: Desired, wanted_files: dict[str, str | None], facts: Fa
             before=found.content if found else None,
             after=wanted_files[files.IRQBALANCE],
             disruption=Disruption.NONE,
-            survives_reboot=True,
             reason="irqbalance would move interrupts back onto the CPUs that were cleared of them."
             if desired.irqbalance.manage
             else "No CPU is isolated any more.",
@@ -184,7 +182,6 @@ def _record(desired: Desired, wanted_files: dict[str, str | None], facts: Facts)
             before=None,
             after="this plan",
             disruption=Disruption.NONE,
-            survives_reboot=True,
             reason="Whoever verifies the host later needs to know what it shall be.",
         )
 
@@ -201,7 +198,6 @@ def _units(desired: Desired, facts: Facts) -> Iterator[Change]:
                 before="enabled" if enabled else None,
                 after="enabled" if wanted else None,
                 disruption=Disruption.NONE,
-                survives_reboot=True,
                 reason="It restores at each boot what the kernel forgets."
                 if wanted
                 else "There is nothing left for it to restore.",
@@ -236,7 +232,6 @@ def _hugepages(desired: Desired, facts: Facts, misfits: Misfits) -> Iterator[Cha
             before=total,
             after=pool.count,
             disruption=Disruption.REBOOT if needs_boot else Disruption.NONE,
-            survives_reboot=True,
             reason="Reserved by the kernel at boot, while memory is in one piece."
             if needs_boot
             else "Reserved now, and at each boot before guests start.",

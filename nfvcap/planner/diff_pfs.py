@@ -66,7 +66,6 @@ def _pf(pf: PfTarget, nic: Nic, facts: Facts, misfits: Misfits) -> Iterator[Chan
             before="down",
             after="up",
             disruption=Disruption.NONE,
-            survives_reboot=True,
             reason="VFs of a port that is down have no link, and some drivers refuse to make any.",
         )
     have = nic.sriov.num_vfs if nic.sriov else 0
@@ -87,7 +86,6 @@ def _pf(pf: PfTarget, nic: Nic, facts: Facts, misfits: Misfits) -> Iterator[Chan
             before=have,
             after=pf.num_vfs,
             disruption=Disruption.LINK_FLAP,
-            survives_reboot=True,
             reason="The port resets when its VFs are created or removed; its own link goes down for a moment."
             + (" The number can only be changed through 0, so the present VFs are destroyed." if have else ""),
         )
@@ -156,7 +154,6 @@ def _attribute_change(pf: PfTarget, target: VfTarget, name: str, vf: Vf | None, 
         before=getattr(vf, name) if vf else None,
         after=wanted,
         disruption=Disruption.LINK_FLAP if resets else Disruption.NONE,
-        survives_reboot=True,
         reason=reason,
     )
 
@@ -191,7 +188,6 @@ def _drivers(pf: PfTarget, nic: Nic, misfits: Misfits) -> Iterator[Change]:
             before=(vf.driver or "none") if vf else None,
             after=target.driver or "kernel",
             disruption=Disruption.LINK_FLAP if vf is not None and vf.name else Disruption.NONE,
-            survives_reboot=True,
             reason="vfio-pci hands the VF to a program or guest instead of the host's network stack."
             if target.driver == VFIO
             else "The inventory says so.",

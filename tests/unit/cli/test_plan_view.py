@@ -7,7 +7,12 @@ import click
 import pytest
 
 from nfvcap.cli import plan_view
+from nfvcap.model.intent import Intent
 from nfvcap.model.plan import Change, Disruption, HostPlan, Reason
+from nfvcap.planner.plan import plan_host
+from tests.unit.planner import machines
+
+LAB = plan_host("host1", Intent.model_validate({"pfs": [{"pf": "0000:81:00.0", "vfs": 2}]}), machines.lab_host())
 
 
 def change(before: Any, after: Any, disruption: Disruption = Disruption.NONE, lasting: bool = True) -> Change:
@@ -20,7 +25,7 @@ def change(before: Any, after: Any, disruption: Disruption = Disruption.NONE, la
 def plan(*changes: Change, **fields: Any) -> HostPlan:
     return HostPlan.model_construct(
         host="host1", changes=changes,
-        **{"warnings": (), "protected": (), "reasons": ()} | fields,
+        **{"warnings": (), "protected": (), "reasons": (), "desired": LAB.desired, "files": LAB.files} | fields,
     )  # fmt: skip
 
 
@@ -69,8 +74,23 @@ def test_the_changes_of_one_vf_stand_in_one_line_unless_reasons_are_asked() -> N
         for index, name, after in ((0, "mac", "02:00:00:00:00:01"), (0, "vlan", 5), (1, "trust", True))
     ]
     short = [click.unstyle(line) for line in plan_view.render(plan(*vf), None, why=False)]
-    assert [line.split() for line in short[1:]] == [
+    assert [line.split() for line in short[1:-1]] == [
         ["+", "VF", "0", "mac", "02:00:00:00:00:01,", "vlan", "5"],
         ["+", "trust", "of", "VF", "1", "on"],
     ]
-    assert len(plan_view.render(plan(*vf), None, why=True)) == 7
+    assert len(plan_view.render(plan(*vf), None, why=True)) == 8
+
+
+def test_the_plan_ends_with_what_keeps_it_over_a_reboot() -> None:
+    def last(plan: HostPlan) -> str:
+        return " ".join(click.unstyle(line).strip() for line in plan_view.render(plan, None, why=False)[-2:])
+
+    assert last(LAB.model_copy(update={"protected": ()})).endswith(
+        "all of this is kept over a reboot by the boot loader, nfvcap-sriov.service"
+    )
+    record = tuple(change for change in LAB.changes if change.id == "record")
+    assert last(plan(*record)).endswith("all of this is kept over a reboot by files on the disk")
+    stranger = change(0, 4, lasting=False)
+    assert last(plan(*record, stranger)).endswith("the rest is kept over a reboot by files on the disk")
+    assert last(plan(stranger)).endswith("nothing of this is kept over a reboot")
+    assert len(plan_view.render(plan(), None, why=False)) == 1

@@ -275,6 +275,13 @@ def test_every_choice_has_a_reason(case: Case) -> None:
 
 @SETTINGS
 @given(cases())
+def test_every_change_is_kept_over_a_reboot(case: Case) -> None:
+    _, intent, facts = case
+    assert [change.id for change in planned(intent, facts).changes if not change.survives_reboot] == []
+
+
+@SETTINGS
+@given(cases())
 def test_changes_stand_in_the_order_of_application(case: Case) -> None:
     _, intent, facts = case
     plan = planned(intent, facts)
