@@ -67,12 +67,12 @@ class Browser:
             os.close(self._to)
             os.close(self._from)
 
-    def open(self, page: Path, width: int, height: int, *, dark: bool = False) -> None:
-        """Show a file on a screen of this size (CSS pixels); one of at most 500 is a phone's."""
+    def open(self, page: Path, width: int, height: int, *, dark: bool = False, paper: bool = False) -> None:
+        """Show a file on a screen of this size (CSS pixels); one of at most 500 is a phone's; or as it is printed."""
         self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
                   mobile=width <= 500)  # fmt: skip
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._ask("Emulation.setEmulatedMedia", features=[scheme])
+        self._ask("Emulation.setEmulatedMedia", media="print" if paper else "", features=[scheme])
         self._ask("Page.navigate", url=page.resolve().as_uri())
         limit = time.monotonic() + _LIMIT_S
         while self.says("document.readyState + location.protocol") != "completefile:":

@@ -115,6 +115,46 @@ def test_nothing_sticks_out_at_the_side(browser: Browser, pages: dict[str, Path]
     assert picture.startswith(b"\x89PNG") and len(picture) > 10_000
 
 
+PAPER = (680, 1000)  # A4 within margins of 15 mm, in CSS pixels
+CUT = """
+[...document.querySelectorAll('main *')].filter(e => {
+  const box = e.getBoundingClientRect();
+  return box.width > 0 && box.right > document.documentElement.clientWidth + 0.5 && !e.closest('svg');
+}).map(e => e.tagName + '.' + e.className + ': ' + e.textContent.trim().slice(0, 60))
+"""
+FOLDED = """
+[...document.querySelectorAll('.fold')].map(e => [
+  e.textContent.trim(), e.open, e.nextElementSibling.getBoundingClientRect().height,
+  e.nextElementSibling.checkVisibility({contentVisibilityAuto: true, visibilityProperty: true})])
+"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("name", RESULTS)
+def test_paper_has_all_of_it_and_nothing_is_cut_off(
+    browser: Browser, pages: dict[str, Path], name: str, dark: bool
+) -> None:
+    browser.open(pages[name], *PAPER, dark=dark, paper=True)
+    folded = browser.says(FOLDED)
+    assert folded and all(height > 20 and shown for _, _, height, shown in folded), folded
+    if name != "state":
+        assert not all(is_open for _, is_open, _, _ in folded), "nothing was folded, so nothing is proved"
+    assert browser.says(CUT) == []
+    assert browser.says("document.documentElement.scrollWidth") <= PAPER[0]
+    assert browser.says(CONTRAST) >= 7
+    assert browser.says("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    browser.picture(pages[name].with_name(f"{name}-paper-{'dark' if dark else 'light'}.png"))
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_screen_folds_what_paper_shows(browser: Browser, pages: dict[str, Path], name: str) -> None:
+    browser.open(pages[name], *SCREENS["desk"])
+    for words, is_open, height, shown in browser.says(FOLDED):
+        assert is_open is shown is (height > 0), words
+    browser.says(OPEN_ALL)
+    assert all(shown for *_, shown in browser.says(FOLDED))
+
+
 @pytest.mark.parametrize("name", ["searched", "several"])
 def test_the_verdict_is_on_the_first_screen_of_a_phone(browser: Browser, pages: dict[str, Path], name: str) -> None:
     browser.open(pages[name], *SCREENS["phone"])

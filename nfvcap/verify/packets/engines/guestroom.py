@@ -61,7 +61,9 @@ def around_host(environment: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         for vcpu, cpus in sorted(guest.vcpu_pins.items()) if len(cpus) == 1
     }  # fmt: skip
     held = {nic.address: holders for nic in facts.nics if (holders := _holders(nic, facts))}
-    nics = [nic | ({HOLDERS: held[nic["address"]]} if nic["address"] in held else {}) for nic in environment["nics"]]
+    nics = [
+        nic | ({HOLDERS: held[nic["address"]]} if nic["address"] in held else {}) for nic in environment.get("nics", [])
+    ]
     return {
         **environment,
         "nics": nics,
