@@ -35,10 +35,11 @@ _WHOLE = {
     "virtual device (memif)": "it is measured on the machine itself: nfvcap verify localhost --matrix",
 }
 _NO_GUEST = "no guest is measured: nfvcap verify HOST --matrix"
+# These are about nfvcap, not about the host, which is not asked whether it has them.
 _FOREIGN = {
-    "PF_RING": "PF_RING is not used: the agent brings a libpcap of its own, which does not know it",
-    "HPCAP": "HPCAP is not installed",
-    "HPCAPvf": "HPCAPvf is not installed",
+    "PF_RING": "nfvcap does not drive PF_RING: the agent brings a libpcap of its own, which does not know it",
+    "HPCAP": "nfvcap does not drive HPCAP",
+    "HPCAPvf": "nfvcap does not drive HPCAPvf",
 }
 _ENGINE_LACKS = {
     "DPDK": "the VF is not on vfio-pci in the guest",

@@ -26,9 +26,9 @@ def test_every_cell_is_measured_or_has_a_reason() -> None:
         ((VF, "DPDK", "kernel", 1), "not on vfio-pci in the guest"),
         ((VF, "DPDK", "DPDK", 1), "the PF is driven by kernel here"),
         ((VF, "kernel", "kernel", 2), "no guest has 2 VFs"),
-        ((VF, "HPCAPvf", "DPDK", 1), "not installed"),
+        ((VF, "HPCAPvf", "DPDK", 1), "nfvcap does not drive HPCAPvf"),
         (("VirtIO", "kernel", "", 0), "virtual NIC"),
-        (("bare metal", "PF_RING", "", 0), "libpcap of its own"),
+        (("bare metal", "PF_RING", "", 0), "nfvcap does not drive PF_RING"),
     ],
 )
 def test_reasons_name_what_is_lacking(key: Key, words: str) -> None:
