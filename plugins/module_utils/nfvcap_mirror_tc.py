@@ -3,7 +3,8 @@
 
 Without ``skip_sw`` the kernel takes a rule that the card cannot do, and copies nothing of what the card forwards by
 itself; so ``skip_sw`` is always set and ``in_hw`` read back. Frames to a watched VF are matched at the uplink by its
-address, frames from it at its representor.
+address, frames from it at its representor by its address as well: none of these drivers takes a mirror that matches
+everything (ice has no `matchall` and no `flower` without a match, mlx5 and nfp have `matchall` to limit rates only).
 """
 
 from __future__ import annotations
@@ -12,7 +13,20 @@ from typing import Any
 
 from .nfvcap_host import Host
 from .nfvcap_mirror_port import NO_ADDRESS, Port
-from .nfvcap_mirror_rule import ALL, BOTH, IN, OUT, UPLINK, Offer, Refusal, Request, Rule, between_vfs, kinds_of
+from .nfvcap_mirror_rule import (
+    ALL,
+    BOTH,
+    IN,
+    OUT,
+    UPLINK,
+    Offer,
+    Refusal,
+    Request,
+    Rule,
+    between_vfs,
+    kinds_of,
+    vf_sources,
+)
 from .nfvcap_tcfilter import Filter, by_filters, free_prefs, hooks_to_make, read
 
 NAME = "tc"
@@ -55,36 +69,29 @@ def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
             f"with no VFs in use: devlink dev eswitch set pci/{request.pf} mode switchdev",
         )  # fmt: skip
     switch = Switch(port)
-    missing = [index for index in (request.monitor.index, *_watched(request, port)) if index not in switch.representors]
+    if kinds_of(request) & {ALL, UPLINK}:
+        return Refusal(
+            NAME, f"{port.driver} mirrors what a filter matches, and takes no filter that matches every frame",
+            "name the VFs; or a mirror of Open vSwitch with hw-offload, where that forwards the frames",
+        )  # fmt: skip
+    missing = [index for index in (request.monitor.index, *vf_sources(request)) if index not in switch.representors]
     if missing:
         return Refusal(NAME, f"vf{missing[0]} has no representor", "`devlink port show` lists them")
     return _mlx5_refusal(host, request, port, switch) or _offer(host, request, others, port, switch)
-
-
-def _watched(request: Request, port: Port) -> list[int]:
-    """The watched VFs; `all` stands for all but the monitor."""
-    if ALL in kinds_of(request):
-        return [index for index in port.vf_indices() if index != request.monitor.index]
-    return [source.index for source in request.sources if source.index >= 0]
 
 
 def _mlx5_refusal(host: Host, request: Request, port: Port, switch: Switch) -> Refusal | None:
     """mlx5 forwards a matched frame only where the rule says; a guess must not take frames from other guests."""
     if port.driver != "mlx5_core":
         return None
-    if kinds_of(request) & {ALL, UPLINK}:
-        return Refusal(
-            NAME, "mlx5 needs a forward action in each rule, and one rule cannot know where every frame belongs",
-            "name the VFs; or Open vSwitch with hw-offload and a mirror of its own",
-        )  # fmt: skip
-    bystanders = set(port.vf_indices()) - {request.monitor.index, *_watched(request, port)}
-    if request.direction in (OUT, BOTH) and (bystanders or len(_watched(request, port)) > 1):
+    watched = vf_sources(request)
+    if request.direction in (OUT, BOTH) and not _alone(request, port):
         return Refusal(
             NAME, "mlx5 needs a forward action in each rule: all that the watched VF sends would leave by the uplink, "
             "also frames for other VFs of this PF",
             "--direction in; or Open vSwitch with hw-offload and a mirror of its own",
         )  # fmt: skip
-    for device in (switch.uplink, *(switch.representors[index] for index in _watched(request, port))):
+    for device in (switch.uplink, *(switch.representors[index] for index in watched)):
         if read(host, device, "ingress"):
             return Refusal(
                 NAME, f"{device} has filters of somebody else, who forwards frames by them (Open vSwitch?)",
@@ -93,23 +100,23 @@ def _mlx5_refusal(host: Host, request: Request, port: Port, switch: Switch) -> R
     return None
 
 
+def _alone(request: Request, port: Port) -> bool:
+    """Whether a PF has no VF but the monitor and the one that is watched."""
+    return len(vf_sources(request)) == 1 and not (
+        set(port.vf_indices()) - {request.monitor.index, *vf_sources(request)}
+    )
+
+
 def _offer(host: Host, request: Request, others: list[Rule], port: Port, switch: Switch) -> Offer | Refusal:
-    vfs, mlx5 = _watched(request, port), port.driver == "mlx5_core"
-    alone = mlx5 and not (set(port.vf_indices()) - {request.monitor.index, *vfs}) and len(vfs) == 1
-    direction = request.direction or (IN if mlx5 and not alone else BOTH)
-    whole = kinds_of(request) & {ALL, UPLINK}
+    vfs, mlx5 = vf_sources(request), port.driver == "mlx5_core"
+    direction = request.direction or (BOTH if mlx5 and _alone(request, port) else IN)
+    ways = [at for at, left_out in (("uplink", OUT), ("vf", IN)) if direction != left_out]
     parts: list[dict[str, Any]] = []
-    if direction != OUT:
-        parts += [{"at": "uplink", "vf": -1}] if whole else [{"at": "uplink", "vf": index} for index in vfs]
-    if direction != IN:
-        parts += [{"at": "vf", "vf": index} for index in vfs]
-    for part in parts:
-        if part["at"] == "uplink" and part["vf"] >= 0:
-            part["mac"] = switch.mac(port, part["vf"])
-            if not part["mac"]:
-                return Refusal(
-                    NAME, f"the address of vf{part['vf']} is not known to the host", "give it a mac in the inventory"
-                )
+    for at, index in ((at, index) for at in ways for index in vfs):
+        mac = switch.mac(port, index)
+        if not mac:
+            return Refusal(NAME, f"the address of vf{index} is not known to the host", "give it a mac in the inventory")
+        parts.append({"at": at, "vf": index, "mac": mac})
     devices = sorted({_device(part, switch) for part in parts})
     taken = {int(part["pref"]) for rule in others for part in rule.detail.get("filters", [])}
     prefs = free_prefs(host, devices, len(parts), taken)
@@ -122,14 +129,11 @@ def _offer(host: Host, request: Request, others: list[Rule], port: Port, switch:
         "clsact": hooks_to_make(host, devices, [rule.detail for rule in others]),
     }
     watched = ", ".join(str(each) for each in request.sources)
-    at_uplink = (
-        "every frame that the port receives from its cable" if whole
-        else f"frames from the cable to the addresses of {watched}"
-    )  # fmt: skip
-    copies = [at_uplink] if direction != OUT else []
-    copies += [f"every frame that vf{', vf'.join(map(str, vfs))} sends"] if direction != IN else []
-    leaves_out = ["frames between VFs of this PF, except those that a watched VF sends"]
-    leaves_out += [] if whole or direction == OUT else ["broadcasts and multicasts to the watched VFs"]
+    copies = [f"frames from the cable to the addresses of {watched}"] if direction != OUT else []
+    copies += [f"frames that {watched} sends from its own address"] if direction != IN else []
+    leaves_out = ["frames between VFs of this PF" + (", but for what a watched VF sends" if direction != IN else "")]
+    leaves_out += ["broadcasts and multicasts to the watched VFs"] if direction != OUT else []
+    leaves_out += ["frames that a watched VF sends from another address"] if direction != IN else []
     leaves_out += [f"the other direction: --direction {BOTH}"] if direction != BOTH else []
     effects = ["matched frames are forwarded by our rule as well: to the watched VF, or to the uplink"] if mlx5 else []
     return Offer(
@@ -149,11 +153,11 @@ def _filters(host: Host, rule: Rule) -> list[Filter]:
     switch = Switch(Port(host, rule.pf))
     found = []
     for part in rule.detail["filters"]:
-        if rule.monitor.index not in switch.representors or int(part["vf"]) not in {-1, *switch.representors}:
+        if rule.monitor.index not in switch.representors or int(part["vf"]) not in switch.representors:
             continue
         device, to = _device(part, switch), switch.representors[rule.monitor.index]
         onward = switch.representors.get(int(part["vf"]), "") if part["at"] == "uplink" else switch.uplink
-        match = ("dst_mac", str(part["mac"])) if "mac" in part else ()
+        match = ("dst_mac" if part["at"] == "uplink" else "src_mac", str(part["mac"]))
         forward = onward if rule.detail["forward"] else ""
         found.append(Filter(device, "ingress", int(part["pref"]), to, forward, match, hardware=True))
     return found

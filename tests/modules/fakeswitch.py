@@ -79,7 +79,10 @@ class FakeSwitch:
     def _add(self, words: list[str], rest: list[str], device: str, hook: str, pref: int) -> Completed | str:
         assert device in self.clsact, "no qdisc to hang it on"
         hardware = "skip_sw" in rest
-        if hardware and not self.offloads:
+        kind = "flower" if "flower" in rest else "matchall"
+        keys = {name: rest[rest.index(name) + 1] for name in ("dst_mac", "src_mac") if name in rest}
+        # ice has no matchall and refuses a flower without a match; matchall of mlx5 and nfp limits rates only.
+        if hardware and (not self.offloads or kind == "matchall" or not keys):
             said = "Error: Driver does not support offload.\nWe have an error talking to the kernel\n"
             return Completed(words, 2, "", said)
         actions = []
@@ -91,12 +94,11 @@ class FakeSwitch:
                     "index": len(actions) + 1, "ref": 1, "bind": 1,
                 })  # fmt: skip
         options: dict[str, Any] = {"handle": 1, "actions": actions}
-        if "dst_mac" in rest:
-            options["keys"] = {"dst_mac": rest[rest.index("dst_mac") + 1]}
+        if keys:
+            options["keys"] = keys
         if hardware:
             options["skip_sw"] = True
             options |= {"in_hw": True, "in_hw_count": 1} if self.in_hw else {"not_in_hw": True}
-        kind = "flower" if "flower" in rest else "matchall"
         one = {"protocol": "all", "pref": pref, "kind": kind, "chain": 0, "options": options}
         self.filters.setdefault((device, hook), []).append(one)
         return ""
@@ -107,7 +109,7 @@ class FakeSwitch:
         for where, filters in self.filters.items():
             if filters:
                 found[where] = [
-                    (one["options"].get("keys", {}).get("dst_mac", "all"),
+                    (" ".join(f"{key} {value}" for key, value in one["options"].get("keys", {}).items()) or "all",
                      [(action["mirred_action"], action["to_dev"]) for action in one["options"]["actions"]])
                     for one in filters
                 ]  # fmt: skip

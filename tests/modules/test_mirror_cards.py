@@ -52,11 +52,11 @@ def mlx5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[MirrorHost, F
 
 def test_both_directions_are_two_filters_on_two_interfaces(ice: tuple[MirrorHost, FakeSwitch]) -> None:
     host, switch = ice
-    host.add(2, 0)
+    host.add(2, 0, direction="both")
     assert host.rules()[0].direction == "both"
     assert switch.standing() == {
-        (UPLINK_DEVICE, "ingress"): [(MACS[0], [("mirror", representor(2))])],
-        (representor(0), "ingress"): [("all", [("mirror", representor(2))])],
+        (UPLINK_DEVICE, "ingress"): [(f"dst_mac {MACS[0]}", [("mirror", representor(2))])],
+        (representor(0), "ingress"): [(f"src_mac {MACS[0]}", [("mirror", representor(2))])],
     }
     filters = [words for words in host.host.commands if words[:3] == ["tc", "filter", "add"]]
     assert filters and all("skip_sw" in words for words in filters)
@@ -69,7 +69,8 @@ def test_filters_and_hooks_of_others_stay(ice: tuple[MirrorHost, FakeSwitch]) ->
     switch.clsact.add(representor(0))
     theirs = {"protocol": "ip", "pref": 40960, "kind": "flower", "chain": 0, "options": {"handle": 1, "actions": []}}
     switch.filters[representor(0), "ingress"] = [theirs]
-    host.add(2, 0)
+    host.add(2, 0, direction="out")
+    assert len(switch.filters[representor(0), "ingress"]) == 2
     remove(host)
     assert switch.filters[representor(0), "ingress"] == [theirs] and switch.clsact == {representor(0)}
 
@@ -91,12 +92,37 @@ def test_a_driver_that_refuses_is_quoted_and_nothing_is_left(ice: tuple[MirrorHo
     assert caught.value.code == "NFV-MIRROR-011" and not switch.clsact and not host.rules()
 
 
-def test_everything_of_a_pf(ice: tuple[MirrorHost, FakeSwitch]) -> None:
+def test_ice_copies_what_is_delivered_when_no_direction_is_asked_for(ice: tuple[MirrorHost, FakeSwitch]) -> None:
     host, switch = ice
-    add_rule(host.host, Request(host.pf, Place(VF, 3), (Place(ALL),)), Outcome(), False)
-    assert set(switch.standing()) == {
-        (UPLINK_DEVICE, "ingress"), *((representor(index), "ingress") for index in (0, 1, 2)),
-    }  # fmt: skip
+    offer = host.add(2, 0, 1).extra["offer"]
+    assert offer["direction"] == "in" and "the other direction: --direction both" in offer["leaves_out"]
+    assert [match for match, _ in switch.standing()[UPLINK_DEVICE, "ingress"]] == [
+        f"dst_mac {MACS[0]}", f"dst_mac {MACS[1]}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("direction", ["", "in", "out", "both"])
+@pytest.mark.parametrize("kind", [ALL, UPLINK])
+def test_no_card_in_switchdev_mode_takes_a_filter_for_every_frame(
+    ice: tuple[MirrorHost, FakeSwitch], kind: str, direction: str
+) -> None:
+    host, _ = ice
+    before = host.everything()
+    with pytest.raises(Failure) as caught:
+        add_rule(host.host, Request(host.pf, Place(VF, 3), (Place(kind),), direction), Outcome(), check=True)
+    assert caught.value.code == "NFV-MIRROR-001" and host.everything() == before
+    assert "takes no filter that matches every frame" in caught.value.why
+    assert "name the VFs" in caught.value.fix and "(tc)" in caught.value.fix
+
+
+@pytest.mark.parametrize("direction", ["in", "out", "both"])
+def test_what_a_dry_run_accepts_the_card_takes(ice: tuple[MirrorHost, FakeSwitch], direction: str) -> None:
+    host, switch = ice
+    outcome = Outcome()
+    add_rule(host.host, host.request(2, 0, 1, direction=direction), outcome, check=True)
+    assert outcome.extra["offer"]["direction"] == direction and not switch.standing()
+    host.add(2, 0, 1, direction=direction)
+    assert not host.lacking("m1")
 
 
 def test_legacy_mode_and_lost_representors_are_refused(ice: tuple[MirrorHost, FakeSwitch]) -> None:
@@ -112,7 +138,7 @@ def test_mlx5_forwards_what_it_mirrors(mlx5: tuple[MirrorHost, FakeSwitch]) -> N
     host.add(2, 0)
     assert host.rules()[0].direction == "in"
     assert switch.standing() == {
-        (UPLINK_DEVICE, "ingress"): [(MACS[0], [("mirror", representor(2)), ("redirect", representor(0))])]
+        (UPLINK_DEVICE, "ingress"): [(f"dst_mac {MACS[0]}", [("mirror", representor(2)), ("redirect", representor(0))])]
     }
 
 
@@ -123,7 +149,7 @@ def test_mlx5_does_not_take_frames_from_bystanders(mlx5: tuple[MirrorHost, FakeS
         host.card._destroy(index)
     host.add(2, 0, direction="out")
     assert switch.standing() == {
-        (representor(0), "ingress"): [("all", [("mirror", representor(2)), ("redirect", UPLINK_DEVICE)])]
+        (representor(0), "ingress"): [(f"src_mac {MACS[0]}", [("mirror", representor(2)), ("redirect", UPLINK_DEVICE)])]
     }
 
 
