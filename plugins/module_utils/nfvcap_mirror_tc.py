@@ -31,6 +31,7 @@ from .nfvcap_tcfilter import Filter, by_filters, free_prefs, hooks_to_make, read
 
 NAME = "tc"
 DRIVERS = ("mlx5_core", "ice", "nfp")
+_NFP_UNKNOWN = "whether nfp still forwards the frames that it mirrors without a forward action is not known"
 
 
 class Switch:
@@ -59,6 +60,18 @@ def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
     if elsewhere:
         return elsewhere
     port = Port(host, request.pf)
+    refusal = _port_refusal(request, port)
+    if refusal:
+        return refusal
+    switch = Switch(port)
+    missing = [index for index in (request.monitor.index, *vf_sources(request)) if index not in switch.representors]
+    if missing:
+        return Refusal(NAME, f"vf{missing[0]} has no representor", "`devlink port show` lists them")
+    return _mlx5_refusal(host, request, port, switch) or _offer(host, request, others, port, switch)
+
+
+def _port_refusal(request: Request, port: Port) -> Refusal | None:
+    """What no rule of this kind could change: the driver, its mode, what it takes at all."""
     if port.driver not in DRIVERS:
         known = ", ".join(DRIVERS)
         why = f"the PF's driver is {port.driver or 'none'}; representors that mirror in hardware are known of {known}"
@@ -68,16 +81,17 @@ def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
             NAME, f"the PF's eswitch is in the mode {port.eswitch_mode() or 'unknown'}, not switchdev",
             f"with no VFs in use: devlink dev eswitch set pci/{request.pf} mode switchdev",
         )  # fmt: skip
-    switch = Switch(port)
+    if port.driver == "nfp" and request.backend != NAME:
+        return Refusal(
+            NAME, f"{_NFP_UNKNOWN}: the watched guest could lose them",
+            f"--backend {NAME}, and `nfvcap mirror isolation` meanwhile",
+        )  # fmt: skip
     if kinds_of(request) & {ALL, UPLINK}:
         return Refusal(
             NAME, f"{port.driver} mirrors what a filter matches, and takes no filter that matches every frame",
             "name the VFs; or a mirror of Open vSwitch with hw-offload, where that forwards the frames",
         )  # fmt: skip
-    missing = [index for index in (request.monitor.index, *vf_sources(request)) if index not in switch.representors]
-    if missing:
-        return Refusal(NAME, f"vf{missing[0]} has no representor", "`devlink port show` lists them")
-    return _mlx5_refusal(host, request, port, switch) or _offer(host, request, others, port, switch)
+    return None
 
 
 def _mlx5_refusal(host: Host, request: Request, port: Port, switch: Switch) -> Refusal | None:
@@ -136,6 +150,7 @@ def _offer(host: Host, request: Request, others: list[Rule], port: Port, switch:
     leaves_out += ["frames that a watched VF sends from another address"] if direction != IN else []
     leaves_out += [f"the other direction: --direction {BOTH}"] if direction != BOTH else []
     effects = ["matched frames are forwarded by our rule as well: to the watched VF, or to the uplink"] if mlx5 else []
+    effects += [_NFP_UNKNOWN] if port.driver == "nfp" else []
     return Offer(
         NAME, direction, copies=tuple(copies), leaves_out=tuple(leaves_out), effects=tuple(effects),
         isolation="the eswitch makes the copies; whether a full monitor queue can hold back the port is not known for "

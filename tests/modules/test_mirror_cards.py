@@ -159,6 +159,21 @@ def test_mlx5_ports_that_open_vswitch_forwards_are_left_to_it(mlx5: tuple[Mirror
     assert "Open vSwitch" in refusal(host, 2, 0)
 
 
+def test_nfp_is_taken_only_by_name_because_nobody_knows_whether_it_forwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = a_host(tmp_path, monkeypatch, "nfp", "6003")
+    switch = FakeSwitch(host.card)
+    why = refusal(host, 2, 0)
+    assert "whether nfp still forwards the frames that it mirrors without a forward action is not known" in why
+    offer = host.add(2, 0, backend="tc").extra["offer"]
+    assert offer["direction"] == "in" and any("is not known" in line for line in offer["effects"])
+    assert switch.standing() == {(UPLINK_DEVICE, "ingress"): [(f"dst_mac {MACS[0]}", [("mirror", representor(2))])]}
+    host.add(3, 0, backend="tc", direction="out")
+    remove(host)
+    assert not switch.standing() and not switch.clsact
+
+
 # i40e as Intel ships it
 
 
