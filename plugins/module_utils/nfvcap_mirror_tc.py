@@ -178,8 +178,18 @@ def _filters(host: Host, rule: Rule) -> list[Filter]:
     return found
 
 
+def _outdated(host: Host, rule: Rule) -> list[str]:
+    """Watched VFs whose address is not the one that the filters match."""
+    port = Port(host, rule.pf)
+    switch = Switch(port)
+    wanted = {int(part["vf"]): str(part["mac"]) for part in rule.detail["filters"]}
+    have = {index: switch.mac(port, index) for index in wanted if index in switch.representors}
+    return [f"vf{index} has another address by now: {mac or 'none'}" for index, mac in have.items()
+            if mac != wanted[index]]  # fmt: skip
+
+
 def _complete(rule: Rule) -> int:
     return len(rule.detail["filters"])
 
 
-BACKEND = by_filters(NAME, probe, _filters, _complete, missing="representors are missing")
+BACKEND = by_filters(NAME, probe, _filters, _complete, missing="representors are missing", outdated=_outdated)

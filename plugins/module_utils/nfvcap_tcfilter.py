@@ -99,12 +99,24 @@ def lacking(host: Host, one: Filter) -> str:
     if not found:
         return f"{where}: there is no such filter"
     options = found[0].get("options", {})
-    copies = [action for action in options.get("actions", []) if action.get("mirred_action") == "mirror"]
-    if not any(action.get("to_dev") == one.to for action in copies):
+    keys = options.get("keys", {})
+    for at in range(0, len(one.match), 2):
+        key, value = one.match[at : at + 2]
+        if str(keys.get(key, "")).lower() != value:
+            return f"{where}: it matches {key} {keys.get(key, 'of any value')}, not {value}"
+    if one.to not in _targets(options, "mirror"):
         return f"{where}: it does not copy to {one.to}"
+    onward = _targets(options, "redirect")
+    if onward != ([one.forward] if one.forward else []):
+        return f"{where}: it forwards to {', '.join(onward) or 'nobody'}, not to {one.forward or 'nobody'}"
     if one.hardware and not options.get("in_hw"):
         return f"{where}: it is not in the card (in_hw is missing)"
     return ""
+
+
+def _targets(options: dict[str, Any], action: str) -> list[str]:
+    """Interfaces that a filter mirrors or redirects to."""
+    return [str(one.get("to_dev")) for one in options.get("actions", []) if one.get("mirred_action") == action]
 
 
 def drop(host: Host, one: Filter) -> None:
@@ -142,6 +154,7 @@ def _tc(host: Host, words: list[str], one: Filter) -> None:
 def by_filters(
     name: str, probe: Callable[[Host, Request, list[Rule]], Union[Offer, Refusal]],
     filters: Callable[[Host, Rule], list[Filter]], complete: Callable[[Rule], int], *, missing: str,
+    outdated: Callable[[Host, Rule], list[str]] = lambda _host, _rule: [],
 ) -> Backend:  # fmt: skip
     """A backend whose rules are filters.
 
@@ -149,6 +162,7 @@ def by_filters(
         filters: those of a rule, with the interfaces of this moment; what has no interface now is left out.
         complete: how many they are when nothing is left out.
         missing: said when something is.
+        outdated: what has changed since the rule was made, so that its filters are no longer the right ones.
     """
 
     def add(host: Host, rule: Rule) -> None:
@@ -158,7 +172,7 @@ def by_filters(
     def lost(host: Host, rule: Rule) -> list[str]:
         now = filters(host, rule)
         words = [] if len(now) == complete(rule) else [missing]
-        return words + [said for said in (lacking(host, one) for one in now) if said]
+        return words + outdated(host, rule) + [said for said in (lacking(host, one) for one in now) if said]
 
     def remove(host: Host, rule: Rule) -> None:
         now = filters(host, rule)

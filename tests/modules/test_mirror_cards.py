@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.nfvcap_command import Completed
 from ansible.module_utils.nfvcap_failure import Failure
-from ansible.module_utils.nfvcap_mirror import add_rule, remove_rules
+from ansible.module_utils.nfvcap_mirror import add_rule, backend, remove_rules
 from ansible.module_utils.nfvcap_mirror_rule import ALL, UPLINK, VF, Place, Request
 from ansible.module_utils.nfvcap_outcome import Outcome
 
@@ -140,6 +140,31 @@ def test_mlx5_forwards_what_it_mirrors(mlx5: tuple[MirrorHost, FakeSwitch]) -> N
     assert switch.standing() == {
         (UPLINK_DEVICE, "ingress"): [(f"dst_mac {MACS[0]}", [("mirror", representor(2)), ("redirect", representor(0))])]
     }
+
+
+def test_a_filter_that_somebody_changed_does_not_stand(mlx5: tuple[MirrorHost, FakeSwitch]) -> None:
+    host, switch = mlx5
+    host.add(2, 0)
+    assert not host.lacking("m1")
+    options = switch.filters[UPLINK_DEVICE, "ingress"][0]["options"]
+    options["keys"] = {"dst_mac": MACS[1]}
+    assert host.lacking("m1") == [
+        f"{UPLINK_DEVICE} ingress pref 40960: it matches dst_mac {MACS[1]}, not {MACS[0]}"
+    ]  # fmt: skip
+    options["keys"] = {"dst_mac": MACS[0]}
+    options["actions"][1]["to_dev"] = representor(1)
+    assert host.lacking("m1") == [
+        f"{UPLINK_DEVICE} ingress pref 40960: it forwards to {representor(1)}, not to {representor(0)}"
+    ]
+    backend("tc").add(host.host, host.rules()[0])
+    assert not host.lacking("m1"), "it was put anew"
+
+
+def test_a_watched_vf_that_has_another_address_by_now_is_told(ice: tuple[MirrorHost, FakeSwitch]) -> None:
+    host, _ = ice
+    host.add(2, 0, direction="out")
+    host.card.vfs[0]["address"] = "02:00:00:81:00:77"
+    assert host.lacking("m1") == ["vf0 has another address by now: 02:00:00:81:00:77"]
 
 
 def test_mlx5_does_not_take_frames_from_bystanders(mlx5: tuple[MirrorHost, FakeSwitch]) -> None:
