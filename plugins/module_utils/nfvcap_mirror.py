@@ -91,10 +91,13 @@ def _check(host: Host, request: Request, others: list[Rule]) -> None:
         if rule.pf != request.pf:
             continue
         for source in request.sources:
-            if source.same(rule.monitor) or any(request.monitor.same(watched) for watched in rule.sources):
+            if not rule.monitor.same(request.monitor) and (
+                source.covers(rule.monitor) or any(watched.covers(request.monitor) for watched in rule.sources)
+            ):
                 raise Failure(
                     "NFV-MIRROR-007", f"{source} and {name} would watch in a chain",
-                    f"rule {rule.rule_id} copies {rule.words()}", "watch the guest itself, not its monitor",
+                    f"rule {rule.rule_id} copies {rule.words()}; all and uplink include every VF of their port",
+                    "watch the guests themselves by name, not their monitor",
                 )  # fmt: skip
             if rule.monitor.same(request.monitor) and any(source.same(watched) for watched in rule.sources):
                 raise Failure(

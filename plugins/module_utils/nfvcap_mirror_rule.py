@@ -47,6 +47,10 @@ class Place:
         mine = (self.kind, self.index, self.interface, self.guest, self.mac)
         return mine == (other.kind, other.index, other.interface, other.guest, other.mac)
 
+    def covers(self, other: Place) -> bool:
+        """Whether frames of another place on the same PF are frames of this one."""
+        return self.same(other) or (self.kind in (ALL, UPLINK) and other.kind == VF)
+
     def __str__(self) -> str:
         own = {
             VF: f"vf{self.index}", ALL: "all", UPLINK: "uplink", INTERFACE: self.interface,

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ansible.module_utils.nfvcap_failure import Failure
 from ansible.module_utils.nfvcap_ledger import Ledger
-from ansible.module_utils.nfvcap_mirror import BACKENDS, add_rule, choose, remove_rules
-from ansible.module_utils.nfvcap_mirror_rule import ALL, UPLINK, VF, Place, Request
+from ansible.module_utils.nfvcap_mirror import BACKENDS, add_rule, backend, choose, remove_rules
+from ansible.module_utils.nfvcap_mirror_rule import ALL, UPLINK, VF, Place, Refusal, Request
 from ansible.module_utils.nfvcap_outcome import Outcome
 from ansible.module_utils.nfvcap_restore import restore_state
 
@@ -181,13 +182,29 @@ def test_mirror_rules_of_the_card_mask_before_control_and_only_ours(igb: MirrorH
 
 
 def test_a_fifth_rule_is_refused_also_when_the_card_has_forgotten_four(igb: MirrorHost) -> None:
-    for monitor in (0, 1, 2, 3):
-        add_rule(igb.host, Request(igb.pf, Place(VF, monitor), (Place(UPLINK),), "both", may_registers=True), Outcome(),
-                 False)  # fmt: skip
+    for monitor, source in ((2, 0), (3, 0), (2, 1), (3, 1)):
+        igb.add(monitor, source, may_registers=True, backend="rules")
     igb.poke(0x5D80, 0)
+    answer = backend("rules").probe(igb.host, igb.request(2, 0, 1, may_registers=True), igb.rules())
+    assert isinstance(answer, Refusal) and "all 4 mirror rules" in answer.why
+
+
+@pytest.mark.parametrize("kind", [ALL, UPLINK])
+def test_a_whole_port_includes_its_monitors_so_they_would_be_watched(igb: MirrorHost, kind: str) -> None:
+    igb.add(2, 0)
+    whole = Request(igb.pf, Place(VF, 3), (Place(kind),), may_registers=True)
     with pytest.raises(Failure) as caught:
-        choose(igb.host, Request(igb.pf, Place(VF, 1), (Place(ALL),), "both", "rules", True), igb.rules())
-    assert caught.value.code == "NFV-MIRROR-001" and "all 4 mirror rules" in caught.value.why
+        add_rule(igb.host, whole, Outcome(), False)
+    assert caught.value.code == "NFV-MIRROR-007" and "include every VF" in caught.value.why
+    mine = replace(whole, monitor=Place(VF, 2, label="vm3"))
+    assert choose(igb.host, mine, igb.rules()), "a monitor itself is not one of those that it watches"
+
+
+@pytest.mark.parametrize("kind", [ALL, UPLINK])
+def test_where_a_whole_port_is_watched_nobody_else_becomes_a_monitor(igb: MirrorHost, kind: str) -> None:
+    add_rule(igb.host, Request(igb.pf, Place(VF, 2), (Place(kind),), may_registers=True), Outcome(), False)
+    refused(igb, "NFV-MIRROR-007", 3, 0)
+    assert igb.rules()[0].rule_id == "m1" and len(igb.rules()) == 1
 
 
 def test_a_card_that_keeps_nothing_is_told_of(igb: MirrorHost, monkeypatch: pytest.MonkeyPatch) -> None:
