@@ -62,16 +62,21 @@ def probe(host: Host, request: Request, others: list[Rule]) -> Offer | Refusal:
     """What this backend would copy, or why it does not."""
     if request.direction not in ("", IN):
         return Refusal(NAME, "receive addresses say who gets a frame, not who sends it", "--direction in")
+    if UPLINK in kinds_of(request):
+        return Refusal(
+            NAME, "receive addresses say who gets a frame, not whether it crosses the cable", "watch all, or the VFs"
+        )
     refusal = register_refusal(NAME, host, request)
     if refusal:
         return refusal
-    whole = bool(kinds_of(request) & {ALL, UPLINK})
+    whole = ALL in kinds_of(request)
+    wider = "; the card's own rules copy both directions of the cable: nfvcap mirror add … --backend rules"
     watched = "every VF of this PF and the PF itself" if whole else ", ".join(str(each) for each in request.sources)
     return Offer(
         NAME, IN,
         copies=(f"frames to the addresses of {watched}, from the wire and from other VFs of this PF",
                 "broadcasts, which every VF gets anyway"),
-        leaves_out=("frames that the watched guests send to the wire",
+        leaves_out=("frames that the watched guests send to the wire" + (wider if whole else ""),
                     "multicasts that the monitor's own driver has not subscribed to",
                     "frames of VLANs that the monitor's own driver has not registered",
                     f"frames between a watched VF's reset and the next look at the registers ({POLL_S:g} s)"),

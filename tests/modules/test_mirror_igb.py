@@ -163,6 +163,22 @@ def test_all_means_every_vf_and_the_pf_itself(igb: MirrorHost) -> None:
     assert igb.read(0x5404) >> 18 & 0xFF == 0b10100
 
 
+def test_all_by_receive_addresses_names_the_wider_choice(igb: MirrorHost) -> None:
+    offer, _ = choose(igb.host, Request(igb.pf, Place(VF, 2), (Place(ALL),), may_registers=True), [])
+    assert offer.backend == "poolselect" and "both directions of the cable" in offer.leaves_out[0]
+    assert "--backend rules" in offer.leaves_out[0]
+    offer, _ = choose(igb.host, igb.request(2, 0, 1, may_registers=True), [])
+    assert "--backend rules" not in offer.leaves_out[0], "the card has no rule for what one VF sends"
+
+
+@pytest.mark.parametrize("direction", ["", "in"])
+def test_the_cable_is_not_taken_for_the_addresses_behind_it(igb: MirrorHost, direction: str) -> None:
+    uplink = Request(igb.pf, Place(VF, 2), (Place(UPLINK),), direction, may_registers=True)
+    offer, refusals = choose(igb.host, uplink, [])
+    assert offer.backend == "rules" and offer.direction == (direction or "both")
+    assert "not whether it crosses the cable" in {one.backend: one.why for one in refusals}["poolselect"]
+
+
 def test_two_rules_that_share_an_entry_leave_each_other_alone(igb: MirrorHost) -> None:
     igb.add(2, 0, 1, may_registers=True)
     igb.add(3, 0, 1, may_registers=True)
