@@ -100,7 +100,9 @@ def _offer(request: Request, driver: str, index: int) -> Offer:
         leaves_out.append("frames between VFs of this PF, which never reach the cable")
     return Offer(
         NAME, direction, copies=tuple(copies), leaves_out=tuple(leaves_out),
-        effects=(f"rule {index} of the card's {RULES} is written behind the driver's back",),
+        effects=(f"rule {index} of the card's {RULES} is written behind the driver's back",
+                 "whether this model has such rules at all only writing tells: if it keeps nothing, that is said "
+                 "(NFV-MIRROR-011) and nothing is left"),
         isolation=isolation(driver),
         detail={
             "index": index,

@@ -233,6 +233,11 @@ def test_a_card_that_keeps_nothing_is_told_of(igb: MirrorHost, monkeypatch: pyte
     assert caught.value.code == "NFV-MIRROR-011" and not igb.rules()
 
 
+def test_rules_say_before_that_only_writing_tells_whether_a_card_has_them(igb: MirrorHost) -> None:
+    offer, _ = choose(igb.host, igb.request(2, 0, may_registers=True, backend="rules"), [])
+    assert any("only writing tells" in line and "NFV-MIRROR-011" in line for line in offer.effects)
+
+
 def test_deprovision_takes_rules_away_first(igb: MirrorHost) -> None:
     igb.add(2, 0)
     restore_state(igb.host, False, Outcome(), False, "dora")
