@@ -200,6 +200,7 @@ class GenerateReport(Report):
     slips: int
     slipped_ns: int
     lag_max_ns: int
+    hand_over_max_ns: int  # longest from the time that a burst's frames carry until the driver had them
     ring_full: int
     no_mbuf: int
     driver_counts: DriverCounts

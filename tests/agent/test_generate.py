@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from nfvcap.agent.frame import FrameId, Layout, Tag, build, judge
-from tests.agent.captures import START_NS, Record, check, numbered, pcap, record, write
+from tests.agent.captures import FORMS, START_NS, Record, check, numbered, pcap, record, write
 from tests.agent.support import Agent, read_packets
 
 SMALL = ("--huge-pages", "off")
@@ -192,6 +192,48 @@ def test_replay_keeps_the_times_of_the_file(agent: Agent, tmp_path: Path) -> Non
     for ms, ns in zip(times, sent, strict=True):
         early_ns = ms * 1_000_000 - (ns - sent[0])
         assert -report["lag_max_ns"] - 1_000_000 <= early_ns <= 1_000_000
+
+
+@pytest.mark.parametrize("form", ["pcap-ns", "pcap-us-big", "pcapng-ns", "pcapng-big"])
+def test_a_file_begins_anew_a_gap_after_its_end(agent: Agent, tmp_path: Path, form: str) -> None:
+    """Its last frames go before it is opened again, and the first ones not with them but a mean gap later."""
+    moments = [0, 0, 0, 60, 60, 100, 100, 100]
+    frames = [Record(START_NS + ms * 1_000_000, numbered([k])[0].data, 60) for k, ms in enumerate(moments)]
+    source = write(tmp_path / "in.pcap", FORMS[form](frames))
+    report = generate(agent, "--port", into(tmp_path / "x"), "--replay", source, "--renumber", "--rate", "file",
+                      "--rounds", "2")  # fmt: skip
+    sent = sent_times(tmp_path / "x")
+    assert report["sent"] == 16 and report["bursts"] == len(set(sent)) and sent[7] < sent[8]
+    late_ns = report["lag_max_ns"] + report["slipped_ns"] + 1_000_000
+    for ms, ns in zip([*moments, *(150 + ms for ms in moments)], sent, strict=True):
+        assert -late_ns <= ms * 1_000_000 - (ns - sent[0]) <= 1_000_000
+
+
+@pytest.mark.parametrize("form", ["pcap-ns", "pcap-us-big", "pcapng-ns", "pcapng-us"])
+def test_frames_of_one_moment_stay_together(agent: Agent, tmp_path: Path, form: str) -> None:
+    """Also where the reader takes up the next 64 records in the middle of them."""
+    moments = [0] * 50 + [300] * 50
+    frames = [Record(START_NS + ms * 1_000_000, numbered([k])[0].data, 60) for k, ms in enumerate(moments)]
+    source = write(tmp_path / "in.pcap", FORMS[form](frames))
+    report = generate(agent, "--port", into(tmp_path / "x"), "--replay", source, "--renumber", "--rate", "file",
+                      "--burst", "64")  # fmt: skip
+    sent = sent_times(tmp_path / "x")
+    assert report["burst_max"] == 50 and len(set(sent[:50])) == len(set(sent[50:])) == 1
+    assert report["hand_over_max_ns"] > 0
+
+
+def test_a_file_without_gaps_goes_round_without_any(agent: Agent, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.pcap", pcap([record(START_NS, numbered([0])[0].data)]))
+    report = generate(agent, "--port", into(tmp_path / "x"), "--replay", source, "--rate", "file", "--rounds", "50")
+    assert report["sent"] == 50 and report["burst_max"] == 1
+
+
+def test_frames_left_out_between_rounds(agent: Agent, tmp_path: Path) -> None:
+    """Each second frame is left out, among them the last of each round: all rounds are sent nevertheless."""
+    source = write(tmp_path / "in.pcap", pcap(numbered(range(100))))
+    report = generate(agent, "--port", into(tmp_path / "x"), "--replay", source, "--rate", "max", "--rounds", "3",
+                      "--omit-every", "2")  # fmt: skip
+    assert (report["end"], report["sent"], report["omitted"]) == ("rounds", 150, 150)
 
 
 def test_replay_of_odd_frames(agent: Agent, tmp_path: Path) -> None:

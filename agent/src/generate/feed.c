@@ -25,6 +25,8 @@ static const char *start_round(struct feed *f)
         return errno_text(errno);
     memset(&f->reader, 0, sizeof(f->reader));
     f->batch.n = f->at = 0;
+    f->last_ns = READER_NO_TIME;
+    f->gaps_ns = f->n_gaps = 0;
     if (!source_open_fd(&f->reader.src, f->fd, &options))
         return errno_text(errno);
     if (reader_open(&f->reader))
@@ -49,19 +51,37 @@ const char *feed_file(struct feed *f, const char *path, bool renumber, uint64_t 
     return start_round(f);
 }
 
+/* Moves on to the next record of the batch that can be sent, or whose link says that none can; false: none is left. */
+static bool in_batch(struct feed *f)
+{
+    for (; f->at < f->batch.n && f->batch.link == LINK_ETHERNET; f->at++) {
+        if (f->batch.caplen[f->at] <= f->room && f->batch.caplen[f->at] != 0)
+            return true;
+        f->too_long += f->batch.caplen[f->at] != 0;
+    }
+    return f->at < f->batch.n;
+}
+
+bool feed_is_ready(struct feed *f)
+{
+    if (f->path == NULL)
+        return true;
+    while (!in_batch(f)) {
+        if (!reader_has_next(&f->reader))
+            return false;
+        f->at = 0;
+        if (!reader_next(&f->reader, &f->batch))
+            return false;
+    }
+    return true;
+}
+
 /* The next record that can be sent, in this round or the next; false at the end of an unusable file. */
 static bool next_record(struct feed *f)
 {
     for (;;) {
-        if (f->at < f->batch.n) {
-            if (f->batch.link != LINK_ETHERNET)
-                return false;
-            if (f->batch.caplen[f->at] <= f->room && f->batch.caplen[f->at] != 0)
-                return true;
-            f->too_long += f->batch.caplen[f->at] != 0;
-            f->at++;
-            continue;
-        }
+        if (in_batch(f))
+            return f->batch.link == LINK_ETHERNET;
         f->at = 0;
         if (reader_next(&f->reader, &f->batch))
             continue;
@@ -69,16 +89,31 @@ static bool next_record(struct feed *f)
             return false;
         f->taken = 0;
         f->rounds++;
-        f->last_ns = 0;
+        f->wrap_ns = f->n_gaps != 0 ? f->gaps_ns / f->n_gaps : 0;
         reader_close(&f->reader);
         if (start_round(f) != NULL)
             return false;
     }
 }
 
+/* Time between the record of this time and the one before; a file whose times go back has none there. */
+static uint64_t gap_before(struct feed *f, uint64_t now)
+{
+    uint64_t gap_ns = 0;
+
+    if (f->last_ns == READER_NO_TIME) {
+        gap_ns = f->wrap_ns;
+    } else if (now > f->last_ns) {
+        gap_ns = now - f->last_ns;
+        f->gaps_ns += gap_ns;
+        f->n_gaps++;
+    }
+    f->last_ns = now;
+    return gap_ns;
+}
+
 uint32_t feed_look(struct feed *f, uint64_t *gap_ns)
 {
-    uint64_t now;
     uint32_t size;
 
     *gap_ns = 0;
@@ -86,12 +121,8 @@ uint32_t feed_look(struct feed *f, uint64_t *gap_ns)
         return sizes_next(&f->sizes) - FRAME_FCS_LEN;
     if (!next_record(f))
         return 0;
-    now = f->batch.time_ns[f->at];
-    if (now != READER_NO_TIME) {
-        if (f->last_ns != 0 && now > f->last_ns)
-            *gap_ns = now - f->last_ns;
-        f->last_ns = now;
-    }
+    if (f->batch.time_ns[f->at] != READER_NO_TIME)
+        *gap_ns = gap_before(f, f->batch.time_ns[f->at]);
     size = f->batch.caplen[f->at];
     return size < FRAME_SIZE_MIN ? FRAME_SIZE_MIN : size;
 }

@@ -31,9 +31,12 @@ struct feed {
     struct reader reader;
     struct record_batch batch;
     unsigned at;
-    uint64_t taken;  /* frames written in this round */
-    uint64_t rounds; /* how often the file has been sent whole */
-    uint64_t last_ns;
+    uint64_t taken;    /* frames written in this round */
+    uint64_t rounds;   /* how often the file has been sent whole */
+    uint64_t last_ns;  /* of the record before in this round; READER_NO_TIME: there is none */
+    uint64_t gaps_ns;  /* in this round: from one moment to the next, added up, */
+    uint64_t n_gaps;   /* and how many; frames of the same time are of one moment */
+    uint64_t wrap_ns;  /* between the last moment of the round before and the first of this one */
     uint64_t too_long; /* frames that were left out */
     uint64_t cut;      /* frames sent as short as they were captured */
     uint64_t padded;   /* frames shorter than 60 bytes, filled up with zeros */
@@ -45,6 +48,12 @@ void feed_numbered(struct feed *f, const struct sizes *sizes, uint32_t n_flows, 
 /* NULL, or what is wrong with the file. `first` is the number of the first frame of each flow if renumbered.
  */
 const char *feed_file(struct feed *f, const char *path, bool renumber, uint64_t first);
+
+/*
+ * Whether feed_look() will answer at once. If not it may have to wait for a file that is read, or to open it for the
+ * next round, which takes hundreds of microseconds.
+ */
+bool feed_is_ready(struct feed *f);
 
 /* Size of the next frame, and the time that lies between it and the one before; 0: there is none, see
  * feed_why. */

@@ -89,6 +89,7 @@ void generate_report_json(FILE *out, const struct sender *s, const struct driver
     json_u64(&j, "slips", s->pace.slips);
     json_u64(&j, "slipped_ns", to_ns(s, s->pace.slipped_ticks));
     json_u64(&j, "lag_max_ns", to_ns(s, s->pace.lag_max_ticks));
+    json_u64(&j, "hand_over_max_ns", to_ns(s, s->held_max_ticks));
     json_u64(&j, "ring_full", s->full);
     json_u64(&j, "no_mbuf", s->no_mbuf);
     put_driver(&j, driver);

@@ -20,6 +20,10 @@ struct burst {
     struct rte_mbuf *mbuf[BURST_MAX];
     unsigned n_mbufs; /* ready to be filled */
     uint32_t size;    /* of the frame that comes next; 0: not looked at yet */
+    uint64_t tsc;     /* when its first frame was written, */
+    uint64_t time_ns; /* and the same as a time, which all of its frames carry */
+    struct clock_line line;
+    uint32_t generation; /* of the line */
 };
 
 uint32_t sender_room(uint32_t largest)
@@ -66,8 +70,35 @@ static bool is_omitted(const struct sender *s, unsigned made)
     return every != 0 && (sender_numbered(s) + made + 1) % every == 0;
 }
 
-/* Fills as many buffers as are due; 0 with s->feed_failed set when there is no next frame. */
-static unsigned fill(struct sender *s, struct burst *b, uint64_t now, uint64_t time_ns, uint64_t limit)
+/* Looks at the next frame; false when there is none, with s->feed_failed set if there should be one. */
+static bool look(struct sender *s, struct burst *b)
+{
+    const struct generate_options *o = s->options;
+    uint64_t gap_ns;
+
+    b->size = feed_look(&s->feed, &gap_ns);
+    if (s->feed.rounds >= o->rounds)
+        b->size = 0;
+    else if (b->size == 0)
+        s->feed_failed = true;
+    if (b->size != 0 && o->rate.kind == RATE_FILE)
+        pace_wait(&s->pace, gap_ns, s->ticks_per_ns);
+    return b->size != 0;
+}
+
+static void read_time(const struct sender *s, struct burst *b)
+{
+    clock_follow(s->clock, &b->generation, &b->line);
+    b->tsc = __rdtsc();
+    b->time_ns = clock_line_ns(&b->line, b->tsc) + (uint64_t)b->line.step_ns;
+}
+
+/*
+ * Fills as many buffers as are due; 0 with s->feed_failed set when there is no next frame. The checks of a frame cover
+ * its time, so the time is read before the first one is written; from then on nothing is done that waits, above all not
+ * for a file: what is there is handed over first.
+ */
+static unsigned fill(struct sender *s, struct burst *b, uint64_t now, uint64_t limit)
 {
     const struct generate_options *o = s->options;
     unsigned n = 0;
@@ -75,22 +106,13 @@ static unsigned fill(struct sender *s, struct burst *b, uint64_t now, uint64_t t
     while (n < b->n_mbufs && n < limit) {
         struct rte_mbuf *m = b->mbuf[n];
 
-        if (b->size == 0) {
-            uint64_t gap_ns;
-
-            b->size = feed_look(&s->feed, &gap_ns);
-            if (s->feed.rounds >= o->rounds)
-                b->size = 0;
-            else if (b->size == 0)
-                s->feed_failed = true;
-            if (b->size == 0)
-                break;
-            if (o->rate.kind == RATE_FILE)
-                pace_wait(&s->pace, gap_ns, s->ticks_per_ns);
-        }
+        if (b->size == 0 && ((n != 0 && !feed_is_ready(&s->feed)) || !look(s, b)))
+            break;
         if (!pace_is_due(&s->pace, now))
             break;
-        feed_write(&s->feed, rte_pktmbuf_mtod(m, uint8_t *), b->size, time_ns);
+        if (n == 0)
+            read_time(s, b);
+        feed_write(&s->feed, rte_pktmbuf_mtod(m, uint8_t *), b->size, b->time_ns);
         m->data_len = (uint16_t)b->size;
         m->pkt_len = b->size;
         if (o->rate.kind != RATE_FILE)
@@ -179,22 +201,19 @@ static bool refill(struct sender *s, struct burst *b)
 }
 
 /* Sends one burst; false when the work is done. */
-static bool step(struct sender *s, struct burst *b, uint64_t now, uint64_t end, struct clock_line *line,
-                 uint32_t *generation)
+static bool step(struct sender *s, struct burst *b, uint64_t now, uint64_t end)
 {
-    uint64_t left = s->options->count - sender_numbered(s);
-    uint64_t time_ns;
-    unsigned n, done;
+    uint64_t left = s->options->count - sender_numbered(s), held;
+    unsigned n = fill(s, b, now, left), done;
 
-    clock_follow(s->clock, generation, line);
-    time_ns = clock_line_ns(line, now) + (uint64_t)line->step_ns;
-    n = fill(s, b, now, time_ns, left);
     if (n == 0)
         return b->size != 0; /* else the feed has ended, or the last frame was left out */
     if (s->bursts == 0)
-        s->first_ns = time_ns;
-    s->last_ns = time_ns;
+        s->first_ns = b->time_ns;
+    s->last_ns = b->time_ns;
     done = s->options->drop_when_full ? hand_over_or_drop(s, b, n) : hand_over(s, b, n, end);
+    held = __rdtsc() - b->tsc;
+    s->held_max_ticks = held > s->held_max_ticks ? held : s->held_max_ticks;
     if (done < n)
         return false;
     b->n_mbufs -= n;
@@ -207,8 +226,6 @@ void sender_run(struct sender *s)
 {
     const struct generate_options *o = s->options;
     struct burst burst = {0};
-    struct clock_line line = {0};
-    uint32_t generation = 0;
     uint64_t start = __rdtsc(), end = UINT64_MAX, now;
     bool more = true;
 
@@ -224,7 +241,7 @@ void sender_run(struct sender *s)
         if (now >= end)
             break;
         if (pace_begin_burst(&s->pace, now))
-            more = step(s, &burst, now, end, &line, &generation);
+            more = step(s, &burst, now, end);
         else
             idle(s, pace_ticks_left(&s->pace, now));
     }

@@ -37,6 +37,7 @@ struct sender {
     uint64_t full;              /* calls that found the port's ring full */
     uint64_t no_mbuf;           /* calls that found no free packet buffer */
     uint64_t first_ns, last_ns; /* of the first and of the last burst */
+    uint64_t held_max_ticks;    /* longest from the time that a burst carries until the driver had it */
     bool feed_failed;
 };
 

@@ -163,13 +163,17 @@ bool reader_join(struct reader *r, const struct reader *head)
 /* So many records in a row are no accident; what it is nevertheless is found out later. */
 #define FOLLOWING 40u
 
+static size_t record_bytes(const struct reader *head, const uint8_t *p, const uint8_t *end, const uint8_t *before)
+{
+    return head->format == FORMAT_PCAP ? pcapfile_plausible(head, p, end, before) : pcapngfile_plausible(head, p, end);
+}
+
 static bool records_follow(const struct reader *head, const uint8_t *p, const uint8_t *end)
 {
     const uint8_t *before = NULL;
 
     for (unsigned i = 0; i < FOLLOWING; i++) {
-        size_t len =
-            head->format == FORMAT_PCAP ? pcapfile_plausible(head, p, end, before) : pcapngfile_plausible(head, p, end);
+        size_t len = record_bytes(head, p, end, before);
 
         if (len == 0 || len > (size_t)(end - p))
             return false;
@@ -187,6 +191,13 @@ const uint8_t *reader_find_record(const struct reader *head, const uint8_t *p, s
         if (records_follow(head, p, end))
             return p;
     return NULL;
+}
+
+bool reader_has_next(const struct reader *r)
+{
+    size_t len = r->end == END_NOT_YET ? record_bytes(r, r->src.next, r->src.end, NULL) : 0;
+
+    return len != 0 && len <= source_left(&r->src);
 }
 
 void reader_close(struct reader *r)

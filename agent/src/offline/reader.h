@@ -103,6 +103,12 @@ const uint8_t *reader_find_record(const struct reader *head, const uint8_t *p, s
 /* Fills the batch; false when there is nothing more, and r->end says how it ended. */
 bool reader_next(struct reader *r, struct record_batch *batch);
 
+/*
+ * Whether the record that comes next lies whole in the window: reader_next() then neither reads nor waits. Said of
+ * packets alone, so false where something else comes first, or what looks like no record.
+ */
+bool reader_has_next(const struct reader *r);
+
 /* File offset of the header of a record of the last batch. */
 static inline uint64_t reader_offset(const struct reader *r, const uint8_t *data)
 {
