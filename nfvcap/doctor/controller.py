@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 from nfvcap.doctor import finding
 from nfvcap.errors import NfvcapError
 from nfvcap.model.result import Check, Verdict
-from nfvcap.model.units import GIB, format_size
+from nfvcap.model.units import format_size
 from nfvcap.paths import cache_dir, data_dir, state_dir
 from nfvcap.run import run
 
 if TYPE_CHECKING:
     from nfvcap.lab.image import Image
+    from nfvcap.lab.room import Room
 
 PASS, WARN, FAIL, SKIP = Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.SKIP
-_LAB_BYTES = 8 * GIB
 _ANSIBLE = ((2, 17), (2, 21))
 _SHIPPED = ("ansible.cfg", "playbooks/facts.yml", "plugins/modules", "roles", "templates")
 
@@ -75,14 +75,13 @@ def _state() -> Iterable[Check]:
 
 
 def _lab() -> Iterable[Check]:
-    from nfvcap.lab import image, tree
+    from nfvcap.lab import image, room, tree
 
-    directory = next(path for path in (cache_dir(), *cache_dir().parents) if path.exists())
-    free = shutil.disk_usage(directory).free
     built = image.find()
-    enough = built is not None or free >= _LAB_BYTES
-    yield finding("NFV-DOC-006", PASS if enough else WARN, f"{format_size(free)} free in {directory}",
-                  f"{format_size(_LAB_BYTES)} or a built image")  # fmt: skip
+    yield _room("NFV-DOC-006", room.disk(cache_dir(), built is not None))
+    yield _room("NFV-DOC-009", room.memory(), _of_running_labs_bytes())
+    cores = room.cores()
+    yield finding("NFV-DOC-010", PASS if cores >= room.CORES else WARN, str(cores), str(room.CORES))
     if built is not None:
         yield finding("NFV-DOC-007", PASS, str(built.directory), "built")
     else:
@@ -92,6 +91,26 @@ def _lab() -> Iterable[Check]:
         except NfvcapError as error:
             yield finding("NFV-DOC-007", WARN, error.what, "built, or the tools for it", fix=error.fix)
     yield _acceleration(built)
+
+
+def _room(check_id: str, room: Room, lent_bytes: int = 0) -> Check:
+    found = f"{format_size(room.found_bytes)} free" + (
+        f", {format_size(lent_bytes)} in labs that run" * bool(lent_bytes)
+    )
+    wanted = f"{format_size(room.wanted_bytes)}, at least {format_size(room.least_bytes)}"
+    if room.wanted_bytes == room.least_bytes:
+        wanted = format_size(room.wanted_bytes)
+    enough = room.found_bytes + lent_bytes >= room.wanted_bytes
+    return finding(check_id, PASS if enough else WARN, found, wanted, fix=f"{room.remedy}; only the lab needs it")
+
+
+def _of_running_labs_bytes() -> int:
+    """Memory that the lab servers have now: who asks while they run need not stop them to hear that it is enough."""
+    from nfvcap.lab import lab, process
+    from nfvcap.lab.topology import Paths
+
+    pids = [process.find(name, Paths(lab.labs_dir() / name)) for name in lab.names()]
+    return sum(process.resident_bytes(pid) for pid in pids if pid is not None)
 
 
 def _acceleration(built: Image | None) -> Check:

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from nfvcap.errors import ExitCode
 from nfvcap.lab import access, console, process, qemu, watchdog
 from nfvcap.lab.errors import LabError
 from nfvcap.lab.image import Image
@@ -23,9 +21,6 @@ from nfvcap.run import run
 TIMEOUT_S = 600.0
 _POLL_S = 0.5
 _FIRMWARE, _VARIABLES = "usr/share/OVMF/OVMF_CODE_4M.fd", "usr/share/OVMF/OVMF_VARS_4M.fd"
-_GIB = 1024**3
-# What a provisioned server with a guest really touches of its 8 GiB, and what its disk grows by.
-_MEMORY_BYTES, _DISK_BYTES = 4 * _GIB, 2 * _GIB
 
 
 @dataclass(frozen=True)
@@ -48,12 +43,8 @@ class Start:
 
     @classmethod
     def choose(cls, name: str, paths: Paths, image: Image, stages: Stages) -> Self:
-        """Decide on QEMU and accelerator, and say why.
-
-        Raises:
-            LabError: NFV-LAB-006 too little memory or disk.
-        """
-        _require_room(paths.directory)
+        """Decide on QEMU and accelerator, and say why."""
+        paths.directory.mkdir(parents=True, exist_ok=True)
         chosen = qemu.choose(image.toolbox)
         accelerator = qemu.accelerate(chosen)
         stages.say(f"  QEMU {chosen.version} ({chosen.origin}): {chosen.why}")
@@ -142,24 +133,6 @@ def _made_whole(path: Path, argv: list[str]) -> None:
     scratch = path.with_suffix(".new")
     run([*argv, str(scratch)], timeout_s=60)
     scratch.rename(path)
-
-
-def _require_room(directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    free = {"memory": (_available_bytes(), _MEMORY_BYTES), "disk": (shutil.disk_usage(directory).free, _DISK_BYTES)}
-    for what, (found, wanted) in free.items():
-        if found < wanted:
-            raise LabError(
-                6, f"too little {what} for the lab", f"{found / _GIB:.1f} GiB free, {wanted / _GIB:.0f} GiB wanted",
-                "stop other programs" if what == "memory" else f"make room in {directory}", ExitCode.USAGE,
-            )  # fmt: skip
-
-
-def _available_bytes() -> int:
-    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 def _failed(paths: Paths, reason: str) -> LabError:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from nfvcap.errors import ExitCode, NfvcapError
-from nfvcap.lab import access, boot, console, image, process, watchdog
+from nfvcap.lab import access, boot, console, image, process, room, watchdog
 from nfvcap.lab.errors import LabError
 from nfvcap.lab.image import Image
 from nfvcap.lab.locks import locked
@@ -207,6 +207,8 @@ class Lab:
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _start(self, stages: Stages, timeout_s: float) -> None:
+        built = image.find() is not None or self.paths.overlay.exists()
+        room.require(self.paths.directory, built, stages.say)
         try:
             boot.Start.choose(self.name, self.paths, self._image(stages), stages).run()
             boot.wait_ready(self.name, self.paths, stages, timeout_s)

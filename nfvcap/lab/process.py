@@ -35,6 +35,15 @@ def age_s(pid: int) -> float:
     return float(Path("/proc/uptime").read_text(encoding="ascii").split()[0]) - started_s
 
 
+def resident_bytes(pid: int) -> int:
+    """Memory of this machine that the process has now; 0 when it has just ended."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def wait_gone(name: str, paths: Paths, timeout_s: float) -> bool:
     """Wait until the lab's QEMU has ended; False when it still runs after ``timeout_s``."""
     pid = find(name, paths)

@@ -11,7 +11,7 @@ from typing import ClassVar
 import pytest
 
 from nfvcap.errors import NfvcapError
-from nfvcap.lab import Lab, boot, process
+from nfvcap.lab import Lab, boot, process, room
 from nfvcap.lab import image as images
 from nfvcap.lab.image import Image
 from nfvcap.lab.state import State
@@ -51,6 +51,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(boot, "wait_ready", it.wait_ready)
     monkeypatch.setattr(process, "kill", it.kill)
     monkeypatch.setattr(process, "find", lambda *_: 4711 if it.running else None)
+    monkeypatch.setattr(room, "require", lambda *_: None)
     monkeypatch.setattr(images, "ensure", lambda _stages: Image(images.images_dir() / "newest"))
     return it
 
