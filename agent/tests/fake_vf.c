@@ -4,6 +4,7 @@
  * $NFVCAP_FAKE_VF names what the host does, in words with a blank between:
  *   reset               after 0.3 s the driver says that the host resets the function; the host is done 0.5 s later,
  *                       until then it cannot be reset, afterwards it is promiscuous no longer
+ *   reset-forever       the same, but the host is never done
  *   refuses-promiscuous the call fails          ignores-promiscuous it succeeds and nothing changes
  *   refuses-multicast, ignores-multicast        the same
  *   no-rss              the driver cannot spread packets by their flow
@@ -72,7 +73,7 @@ static void *host(void *arg)
     promiscuous = allmulticast = false;
     l->call(l->port, RTE_ETH_EVENT_INTR_RESET, l->arg, NULL);
     usleep(HOST_BUSY_US);
-    host_busy = false;
+    host_busy = word("reset-forever") != NULL;
     return NULL;
 }
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +16,7 @@ import pytest
 
 from tests.agent.captures import check
 from tests.agent.support import Agent, read_packets
+from tests.agent.test_capture_control import ask
 from tests.agent.test_generate import SMALL, generate
 from tests.agent.test_generate_links import veth
 
@@ -206,3 +209,39 @@ def test_a_link_that_goes_down_and_comes_back(agent: Agent, memory_dir: Path, ve
     assert done.total["stored"] == 200
     assert done.report["ports"][0]["link_changes"] >= 2 and done.report["link_gap_ns"] > 0.2e9, done.report
     assert "link down" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the telemetry socket's directory is another one for users")
+@pytest.mark.parametrize("from_the_start", [False, True])
+def test_a_link_that_stays_down_is_told(
+    agent: Agent, memory_dir: Path, veth: tuple[str, str], from_the_start: bool
+) -> None:
+    """A gap that is still open counts: in samples while it grows, and in the report."""
+    near, far = veth
+    if from_the_start:
+        subprocess.run(["ip", "link", "set", near, "down"], check=True)
+    running = agent.start(
+        memory_dir, "--port", f"af_packet:{far}", "--write", str(memory_dir / "x.pcap"), *SMALL,
+        "--metrics-file", str(memory_dir / "metrics"),
+    )  # fmt: skip
+    try:
+        if not from_the_start:
+            assert ask(running.process.pid, "/nfvcap/links")["/nfvcap/links"]["link_gap_ns"] == 0
+            subprocess.run(["ip", "link", "set", near, "down"], check=True)
+        time.sleep(0.5)
+        first = ask(running.process.pid, "/nfvcap/links")["/nfvcap/links"]
+        time.sleep(0.5)
+        second = ask(running.process.pid, "/nfvcap/links")["/nfvcap/links"]
+        assert first["ports_away"] == second["ports_away"] == 1
+        assert first["link_gap_ns"] > 0.2e9 and second["link_gap_ns"] - first["link_gap_ns"] > 0.4e9
+        running.send(signal.SIGUSR1)
+        time.sleep(0.2)
+        done = running.stop()
+    except BaseException:
+        running.kill()
+        raise
+    assert done.report["ports"][0]["link_up"] is False
+    assert second["link_gap_ns"] < done.report["link_gap_ns"] <= done.report["end_ns"] - done.report["start_ns"] + 1e7
+    assert "1 of 1 ports had no link at the end" in done.stderr and "ms (still)" in done.stderr
+    (metric,) = re.findall(r"^nfvcap_link_gap_ns_total (\d+)$", (memory_dir / "metrics").read_text(), re.MULTILINE)
+    assert int(metric) == done.report["link_gap_ns"]

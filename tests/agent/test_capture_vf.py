@@ -54,6 +54,18 @@ def test_a_reset_is_survived_and_its_gap_told(
         assert check(on_nic, path).report["totals"]["time_backward"] == 0
 
 
+def test_a_reset_that_never_ends_is_a_gap_up_to_the_end(
+    on_nic: Agent, monkeypatch: pytest.MonkeyPatch, calls: Path
+) -> None:
+    monkeypatch.setenv("NFVCAP_FAKE_VF", "reset-forever")
+    command = on_nic.run("capture", "--json", *NULL_PORT, "--count-only", *MINIMAL, "--duration", "1.5")
+    assert command.returncode == 0, command.stderr
+    done = judge(command.returncode, command.stdout, command.stderr)
+    assert said(calls, "reset").count("done") == 0 and done.report["port_restarts"] == 0
+    assert 0.9e9 < done.report["link_gap_ns"] < 1.3e9, "from the driver's word after 0.3 s on"
+    assert "1 of 1 ports had no link at the end" in done.stderr
+
+
 def test_packets_before_and_after_a_reset_are_in_one_file(
     on_nic: Agent, memory_dir: Path, monkeypatch: pytest.MonkeyPatch, calls: Path
 ) -> None:

@@ -45,6 +45,7 @@ int command_capture(int argc, char **argv)
     if (s->options.quiet)
         log_quiet();
     check_output_files(&s->options);
+    s->gaps = (struct link_gaps)LINK_GAPS_INIT;
     int signal_fd = monitor_block_signals();
     session_open(s);
     telemetry_register(s);

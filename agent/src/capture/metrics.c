@@ -66,6 +66,9 @@ static void write_ports(struct session *s, FILE *out)
     fputs("# TYPE nfvcap_link_up gauge\n", out);
     for (unsigned i = 0; i < s->options.n_ports; i++)
         fprintf(out, "nfvcap_link_up{port=\"%s\"} %d\n", s->ports[i].spec.device, s->ports[i].link_up);
+    fprintf(out, "# TYPE nfvcap_link_gap_ns counter\nnfvcap_link_gap_ns_total %" PRIu64 "\n",
+            session_link_gap_ns(s, NULL));
+    fprintf(out, "# TYPE nfvcap_port_restarts counter\nnfvcap_port_restarts_total %" PRIu64 "\n", s->port_restarts);
     fprintf(out, "# TYPE nfvcap_clock_error_ns gauge\nnfvcap_clock_error_ns %" PRId64 "\n",
             s->discipline.last_error_ns);
 }

@@ -22,7 +22,6 @@
 struct timers {
     uint64_t start, clock, link, stats, metrics;
     uint64_t last_progress, last_received;
-    uint64_t down_since[MAX_PORTS];
 };
 
 static uint64_t monotonic_ns(void)
@@ -56,7 +55,7 @@ static void watch_clock(struct session *s)
         worker_rotate(s->workers[i]);
 }
 
-static void watch_links(struct session *s, struct timers *t, uint64_t now)
+static void watch_links(struct session *s, uint64_t now)
 {
     for (unsigned i = 0; i < s->options.n_ports; i++) {
         struct port *p = &s->ports[i];
@@ -64,14 +63,33 @@ static void watch_links(struct session *s, struct timers *t, uint64_t now)
         if (atomic_load(&s->away_since[i]) != 0 || !port_poll_link(p))
             continue;
         if (!p->link_up) {
-            t->down_since[i] = now;
+            link_gaps_begin(&s->gaps, i, now);
             warn(text("%s: link down", p->spec.text), NULL, NULL);
         } else {
-            uint64_t gap = t->down_since[i] != 0 ? now - t->down_since[i] : 0;
-            s->link_gap_ns += gap;
+            uint64_t gap = link_gaps_end(&s->gaps, i, now);
             note("%s: link up again after %llu ms", p->spec.text, (unsigned long long)(gap / 1000000));
         }
     }
+}
+
+/* A port that has no link when the capture begins is away from then on. */
+static void begin_gaps(struct session *s, uint64_t now)
+{
+    for (unsigned i = 0; i < s->options.n_ports; i++) {
+        if (!s->ports[i].link_up)
+            link_gaps_begin(&s->gaps, i, now);
+    }
+}
+
+/* The report's gaps end here, those of ports that are still away, too. */
+static void end_gaps(struct session *s)
+{
+    unsigned n_open;
+    atomic_store(&s->stopped_ns, monotonic_ns());
+    uint64_t gap = session_link_gap_ns(s, &n_open);
+    if (n_open > 0)
+        warn(text("%u of %u ports had no link at the end", n_open, s->options.n_ports),
+             text("%llu ms without link in all", (unsigned long long)(gap / 1000000)), NULL);
 }
 
 /* The signal that ends the capture, or 0. */
@@ -151,6 +169,7 @@ void session_monitor(struct session *s, int signal_fd)
     const struct capture_options *o = &s->options;
     uint64_t now = monotonic_ns();
     struct timers t = {.start = now, .last_progress = now, .stats = now + o->stats_interval_ns};
+    begin_gaps(s, now);
     while (s->stop_reason == NULL) {
         int signal_number = read_signals(s, signal_fd, tick_ms(s, &t, now));
         now = monotonic_ns();
@@ -162,7 +181,7 @@ void session_monitor(struct session *s, int signal_fd)
             watch_clock(s);
         if (due(&t.link, now, LINK_INTERVAL_NS)) {
             restart_if_wanted(s);
-            watch_links(s, &t, now);
+            watch_links(s, now);
         }
         if (due(&t.stats, now, o->stats_interval_ns))
             report_line(s);
@@ -176,6 +195,7 @@ void session_monitor(struct session *s, int signal_fd)
         s->stop_reason = finished(s, &t, now);
     }
     session_progress(s, &s->last);
+    end_gaps(s);
     /* From here on a second signal kills: the first one is being obeyed. */
     sigset_t set;
     sigemptyset(&set);

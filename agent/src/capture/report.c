@@ -175,7 +175,7 @@ void session_json(struct session *s, struct json *j)
     json_u64(j, "steps", s->discipline.n_steps);
     json_object_end(j);
     json_u64(j, "port_restarts", s->port_restarts);
-    json_u64(j, "link_gap_ns", s->link_gap_ns);
+    json_u64(j, "link_gap_ns", session_link_gap_ns(s, NULL));
     json_array(j, "ports");
     for (unsigned i = 0; i < s->options.n_ports; i++)
         report_port(s, j, i);
@@ -206,6 +206,9 @@ static void print_table(struct session *s)
             printf("%20s missed by the NIC (%s: its driver cannot tell)\n", "?", name);
         printf("%20" PRIu64 " without a packet buffer, %" PRIu64 " damaged (%s)\n", c.nic_no_mbuf, c.nic_errors, name);
     }
+    uint64_t gap_ns = session_link_gap_ns(s, NULL);
+    if (gap_ns > 0)
+        printf("%20" PRIu64 " ms without link, all ports together\n", gap_ns / 1000000);
 }
 
 static void write_json(struct session *s, FILE *out)
@@ -242,10 +245,15 @@ bool report_final(struct session *s)
 void report_line(struct session *s)
 {
     struct queue_snapshot t;
+    unsigned n_away;
     session_total(s, &t);
+    uint64_t gap_ns = session_link_gap_ns(s, &n_away);
     fprintf(stderr,
             "received %" PRIu64 " stored %" PRIu64 " counted %" PRIu64 " buffered %" PRIu64 " filtered %" PRIu64
-            " lost: buffer %" PRIu64 " full %" PRIu64 " write %" PRIu64 " nic %" PRIu64 "\n",
+            " lost: buffer %" PRIu64 " full %" PRIu64 " write %" PRIu64 " nic %" PRIu64,
             t.received, t.stored, t.counted, t.buffered, t.filtered, t.lost_buffer, t.lost_full, t.lost_write,
             session_nic_losses(s));
+    if (gap_ns > 0)
+        fprintf(stderr, " without link %" PRIu64 " ms%s", gap_ns / 1000000, n_away > 0 ? " (still)" : "");
+    fputc('\n', stderr);
 }

@@ -26,8 +26,9 @@ static uint64_t monotonic_ns(void)
 
 void restart_want(struct session *s, unsigned port, bool reset)
 {
-    uint64_t never = 0;
-    atomic_compare_exchange_strong(&s->away_since[port], &never, monotonic_ns());
+    uint64_t never = 0, now = monotonic_ns();
+    if (atomic_compare_exchange_strong(&s->away_since[port], &never, now))
+        link_gaps_begin(&s->gaps, port, now);
     if (reset)
         atomic_fetch_or(&s->reset_wanted, 1u << port);
     atomic_fetch_or(&s->restart_wanted, 1u << port);
@@ -74,6 +75,12 @@ const char *restart_removed(struct session *s)
     return port != 0 ? s->ports[port - 1].spec.text : NULL;
 }
 
+uint64_t session_link_gap_ns(struct session *s, unsigned *n_open)
+{
+    uint64_t stopped = atomic_load(&s->stopped_ns);
+    return link_gaps_total(&s->gaps, stopped != 0 ? stopped : monotonic_ns(), n_open);
+}
+
 /* Nobody polls a port that is not started. */
 static void park(struct session *s, unsigned port, bool parked)
 {
@@ -101,9 +108,11 @@ static void restart(struct session *s, unsigned i, bool reset)
         return;
     }
     park(s, i, false);
-    uint64_t gap = monotonic_ns() - atomic_exchange(&s->away_since[i], 0);
+    uint64_t now = monotonic_ns(), gap = now - atomic_exchange(&s->away_since[i], 0);
     s->port_restarts++;
-    s->link_gap_ns += gap;
+    /* One that had no link before is still without: its gap ends when the link comes. */
+    if (p->link_up)
+        link_gaps_end(&s->gaps, i, now);
     note("%s: %s and started again, %llu us without it", p->spec.text, reset ? "reset" : "stopped",
          (unsigned long long)(gap / 1000));
 }

@@ -5,12 +5,15 @@
 #include "../json.h"
 #include "../port.h"
 #include "filter.h"
+#include "link_gaps.h"
 #include "nic_clock.h"
 #include "options.h"
 #include "view.h"
 #include "worker.h"
 
 #define MAX_QUEUES 256u
+
+_Static_assert(LINK_GAPS_PORTS >= MAX_PORTS, "a gap for each port");
 
 /* How far a capture has come, and what it cost. */
 struct progress {
@@ -44,13 +47,14 @@ struct session {
     uint64_t capture_cpu_ns, storage_cpu_ns;
     struct progress warm, last; /* at the end of --warm-up, and when the capture was told to stop */
     const char *stop_reason;
-    uint64_t port_restarts;
+    _Atomic uint64_t stopped_ns; /* CLOCK_MONOTONIC, when the capture was told to stop; 0: it runs */
+    _Atomic uint64_t port_restarts;
     _Atomic uint32_t restart_wanted; /* one bit per port: stop it and start it again */
     _Atomic uint32_t reset_wanted;   /* the driver asks for a reset first (a virtual function whose host reset it) */
     _Atomic uint64_t away_since[MAX_PORTS]; /* CLOCK_MONOTONIC, when that was wanted first; 0: not */
     uint32_t parked;                        /* one bit per port: it could not be started again yet */
     _Atomic int removed;                    /* 1 + the port whose device was taken away; 0: none */
-    uint64_t link_gap_ns;                   /* time without link, all ports together */
+    struct link_gaps gaps;                  /* ports without link, or not started */
 };
 
 /* session.c: build, run and take apart; each dies with the reason on failure. */
@@ -62,7 +66,8 @@ void session_stop(struct session *s);
 void restart_watch(struct session *s); /* learn of resets that drivers ask for, and of devices that go */
 void restart_want(struct session *s, unsigned port, bool reset); /* from any thread */
 void restart_if_wanted(struct session *s);
-const char *restart_removed(struct session *s); /* the port whose device was taken away, or NULL */
+const char *restart_removed(struct session *s);                    /* the port whose device was taken away, or NULL */
+uint64_t session_link_gap_ns(struct session *s, unsigned *n_open); /* up to now, or to the end; see link_gaps_total */
 
 /* monitor.c: signals, clock, links, counters, until something ends the capture. */
 int monitor_block_signals(void); /* before any thread: the descriptor that session_monitor reads */

@@ -69,6 +69,17 @@ static int show_clock(const char *cmd, const char *params, struct rte_tel_data *
     return 0;
 }
 
+static int show_links(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+    unsigned n_away;
+    uint64_t gap_ns = session_link_gap_ns(shown, &n_away);
+    rte_tel_data_start_dict(d);
+    add_u64(d, "link_gap_ns", gap_ns);
+    add_u64(d, "ports_away", n_away);
+    add_u64(d, "port_restarts", shown->port_restarts);
+    return 0;
+}
+
 void telemetry_register(struct session *s)
 {
     shown = s;
@@ -76,6 +87,7 @@ void telemetry_register(struct session *s)
     rte_telemetry_register_cmd("/nfvcap/queue", show_queue, "Counters of one queue. Parameter: its number.");
     rte_telemetry_register_cmd("/nfvcap/restart", restart_port,
                                "Stop and start a port. Parameter: its place among --port.");
+    rte_telemetry_register_cmd("/nfvcap/links", show_links, "Time without link, all ports together. No parameters.");
     rte_telemetry_register_cmd("/nfvcap/clock", show_clock,
                                "How well the stamps follow the system clock. No parameters.");
 }
