@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nfvcap.cli.output import say
 from nfvcap.cli.spot import Spot
 from nfvcap.door.door import Door, shell
 from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.model.result import Check, HostResult
-from nfvcap.verify.packets.engines.guest import driver_there
+from nfvcap.verify.packets.engines.guest import driver_there, path_name, title_of, word_of
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
 from nfvcap.verify.packets.run import INTERRUPTED, Wish
 from nfvcap.verify.packets.sources.named import ONE_AT_A_TIME, sends_to_several
@@ -64,22 +64,64 @@ class GuestRun:
 
     def result(self, host: HostResult, wish: Wish) -> HostResult:
         """Checks and measurements; whatever keeps one from being made is a check that says so."""
-        from nfvcap.verify.packets.checks import failed, skipped
+        from nfvcap.verify.packets.untried import untried
 
+        before: tuple[Check, ...] = ()
         try:
-            before, vfs = tuple(self._noise()), self._vfs()
+            before = tuple(self._noise())
+            vfs = self._vfs()
         except NfvcapError as error:
-            return HostResult(host=host.host, environment=host.environment, checks=(failed(self.name, error),))
-        if len(vfs) == 1 or sends_to_several(self.looked.source):
+            told = [check for path in self.path_names() for check in untried(path + wish.behind, wish, error)]
+            return HostResult(host=host.host, environment=host.environment, checks=(*before, *self._apart(), *told))
+        if self._together(len(vfs)):
             return Spot(self.name, vfs, self.way).result(self.looked, host, wish, before)
         say(f"{self.name}: {ONE_AT_A_TIME}, so each of its {len(vfs)} VFs is measured by itself")
-        apart = skipped(TOGETHER, self.name, f"{ONE_AT_A_TIME}: each of the {len(vfs)} VFs was measured by itself")
-        made = HostResult(host=host.host, environment=host.environment, checks=(*before, apart))
+        made = HostResult(host=host.host, environment=host.environment, checks=(*before, *self._apart()))
         for vf in vfs:
-            made = add(made, Spot(self.name, (vf,), self.way).result(self.looked, host, wish))
-            if any(measurement.partial == INTERRUPTED for measurement in made.measurements):
-                break
+            spot = Spot(self.name, (vf,), self.way)
+            ended = any(measurement.partial == INTERRUPTED for measurement in made.measurements)
+            more = spot.not_reached(self.looked, host, wish) if ended else spot.result(self.looked, host, wish)
+            made = add(made, more)
         return made
+
+    def not_reached(self, host: HostResult, wish: Wish) -> HostResult:
+        """The checks that it would have had, when the run was interrupted before."""
+        from nfvcap.verify.packets.untried import NOT_REACHED, unmeasured
+
+        told = [check for path in self.path_names() for check in unmeasured(path + wish.behind, wish, NOT_REACHED)]
+        return HostResult(host=host.host, environment=host.environment, checks=(*self._apart(), *told))
+
+    def path_names(self) -> list[str]:
+        """What its paths are called when they are measured, as far as that is known without asking the guest."""
+        entries = self._entries()
+        interfaces = [entry["interface"] or "" for entry in entries] if self._seen["state"] == "running" else []
+        word = word_of(self.looked.options.engine, interfaces)
+        addresses = [str(entry["address"]) for entry in entries] or list(self.looked.options.vf)
+        groups = [addresses] if self._together(len(addresses)) else [[one] for one in addresses]
+        return [path_name(title_of(self.name, group), word) for group in groups]
+
+    @property
+    def _seen(self) -> Mapping[str, Any]:
+        seen: Mapping[str, Any] = self.looked.seen[self.name]
+        return seen
+
+    def _entries(self) -> list[Mapping[str, Any]]:
+        """VFs that the guest has and that are asked for, as they were seen."""
+        wanted = self.looked.options.vf
+        known = {vf.address for nic in self.looked.facts.nics if nic.sriov for vf in nic.sriov.vfs}
+        there = [entry for entry in self._seen["vfs"] if entry["address"] in known]
+        return [entry for entry in there if not wanted or entry["address"] in wanted]
+
+    def _together(self, vfs: int) -> bool:
+        return vfs <= 1 or sends_to_several(self.looked.source)
+
+    def _apart(self) -> tuple[Check, ...]:
+        """What is said of several VFs that are measured by themselves."""
+        from nfvcap.verify.packets.checks import skipped
+
+        vfs = len(self._entries())
+        reason = f"{ONE_AT_A_TIME}: each of the {vfs} VFs is measured by itself"
+        return () if self._together(vfs) else (skipped(TOGETHER, self.name, reason),)
 
     def _noise(self) -> Iterator[Check]:
         """Does the host leave the CPU of the guest's first vCPU alone?"""
@@ -97,7 +139,7 @@ class GuestRun:
         yield from noise(looked.host_door(), self.name, first[0], max(1, round(for_s)))
 
     def _vfs(self) -> tuple[GuestVf, ...]:
-        vfs = vfs_of(self.looked.seen[self.name], self.looked.facts)
+        vfs = vfs_of(self._seen, self.looked.facts)
         wanted = self.looked.options.vf
         found = tuple(vf for vf in vfs if not wanted or vf.address in wanted)
         if not found:

@@ -15,7 +15,7 @@ from nfvcap.door.door import Door
 from nfvcap.errors import NfvcapError
 from nfvcap.model.measurement import Measurement
 from nfvcap.model.result import Check, HostResult
-from nfvcap.verify.packets.engines.guest import VIRTUAL_FUNCTION
+from nfvcap.verify.packets.engines.guest import VIRTUAL_FUNCTION, path_name, title_of, word_of
 from nfvcap.verify.packets.engines.vf import GuestVf
 from nfvcap.verify.packets.run import Wish
 
@@ -49,17 +49,30 @@ class Spot:
 
     def result(self, looked: Looked, host: HostResult, wish: Wish, before: tuple[Check, ...] = ()) -> HostResult:
         """Checks and measurement; whatever keeps it from being made is a check that says so."""
-        from nfvcap.verify.packets.checks import checks, failed
+        from nfvcap.verify.packets.checks import checks
         from nfvcap.verify.packets.machine import fingerprint
+        from nfvcap.verify.packets.untried import untried
 
         try:
             around, measurement = self._measure(looked, host.environment, wish)
         except NfvcapError as error:
-            told = failed((self.title or self.name) + wish.behind, error)
-            return HostResult(host=host.host, environment=host.environment, checks=(*before, told))
+            told = untried(self.path_name(looked) + wish.behind, wish, error)
+            return HostResult(host=host.host, environment=host.environment, checks=(*before, *told))
         digest = fingerprint(around)
         return HostResult(host=host.host, environment=around, checks=(*before, *checks(measurement, digest)),
                           fingerprint=digest, measurements=(measurement,))  # fmt: skip
+
+    def not_reached(self, looked: Looked, host: HostResult, wish: Wish) -> HostResult:
+        """The checks that it would have had, when the run was interrupted before."""
+        from nfvcap.verify.packets.untried import NOT_REACHED, unmeasured
+
+        told = unmeasured(self.path_name(looked) + wish.behind, wish, NOT_REACHED)
+        return HostResult(host=host.host, environment=host.environment, checks=told)
+
+    def path_name(self, looked: Looked) -> str:
+        """What the path is called, as far as that is known before it is opened."""
+        title = self.title or title_of(self.name, [vf.address for vf in self.ports])
+        return path_name(title, word_of(looked.options.engine, [vf.interface for vf in self.ports]))
 
     def _measure(
         self, looked: Looked, environment: Mapping[str, Any], wish: Wish

@@ -148,11 +148,13 @@ def _why_not(seen: Mapping[str, Any], known: Container[str]) -> str:
 
 
 def _guests(looked: Looked, made: HostResult, wish: Wish) -> HostResult:
+    ended = False
     for name in looked.options.guest:
-        made = add(made, GuestRun(looked, name).result(made, wish))
-        if any(measurement.partial == INTERRUPTED for measurement in made.measurements):
+        run = GuestRun(looked, name)
+        made = add(made, run.not_reached(made, wish) if ended else run.result(made, wish))
+        if not ended and any(measurement.partial == INTERRUPTED for measurement in made.measurements):
             say(paint("interrupted: the report is partial, and says so", "WARN"))
-            break
+            ended = True
     return made
 
 

@@ -104,7 +104,8 @@ def test_what_was_measured_is_kept_and_nothing_goes_on(
     assert words in m.partial and [trial.phase for trial in m.trials] == ["path proof", "warm-up"]
     judged = {check.id: check for check in checks(m, "f")}
     assert judged["NFV-PKT-009"].verdict is Verdict.INCONCLUSIVE and words in judged["NFV-PKT-009"].reason
-    assert judged.keys() == {"NFV-PKT-001", "NFV-PKT-002", "NFV-PKT-009"}, "nothing is concluded from half a trial"
+    concluded = {key for key, check in judged.items() if check.verdict is not Verdict.SKIP}
+    assert concluded == {"NFV-PKT-001", "NFV-PKT-002", "NFV-PKT-009"}, "nothing is concluded from half a trial"
     assert Measurement.model_validate_json(m.model_dump_json()) == m
     deadline = time.monotonic() + 30
     while guest.pids():  # nobody could tell the capture to end: its own limit does

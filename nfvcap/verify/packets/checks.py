@@ -12,23 +12,37 @@ from nfvcap.errors import NfvcapError
 from nfvcap.model.measurement import Goal, Measurement, SizeCount, Trial
 from nfvcap.model.result import Check, Verdict
 from nfvcap.report.measured import load_of
-from nfvcap.report.numbers import integer, mpps, percent, ratio
+from nfvcap.report.numbers import integer, mpps, percent
 from nfvcap.report.offered import offered_by, under_run
 from nfvcap.verify.packets.accounting import explained
 from nfvcap.verify.packets.burst import found_by, whole_ones
+from nfvcap.verify.packets.cases import COMPLETE, PROVEN, goal_of, names
 
 WORDS = Path(catalogue.__file__).with_name("pkt.yml")
 _LONGER = "--budget with more time"
 
 
 def checks(measurement: Measurement, fingerprint: str) -> tuple[Check, ...]:
-    """All checks of one path, in a fixed order and under names that never change.
+    """All checks of one path, in a fixed order and under names that never change: what could not be made is a SKIP.
 
     Args:
         measurement: what was measured.
         fingerprint: of the environment that it was measured in; a calibration made in another one proves nothing.
     """
-    return tuple(_checks(measurement, fingerprint))
+    m, made_here = measurement, {(check.id, check.subject): check for check in _checks(measurement, fingerprint)}
+    if not m.trials and not m.partial:
+        return tuple(made_here.values())  # asked for was the calibration of the source alone
+    rate = "search" if m.goals else m.rate
+    wanted = names(m.name, m.profile, rate, [goal.loss_ratio for goal in m.goals])
+    return tuple(made_here.get(name) or skipped(*name, _why_not(m)) for name in wanted)
+
+
+def _why_not(m: Measurement) -> str:
+    """Why a check of a measurement that was begun could not be made."""
+    if m.partial:
+        return f"the measurement is partial: {m.partial.splitlines()[0]}"
+    proven = any(trial.phase != "path proof" for trial in m.trials)
+    return f"there is no trial to judge, see {COMPLETE}" if proven else f"the path is not proven, see {PROVEN}"
 
 
 def skipped(check_id: str, subject: str, reason: str) -> Check:
@@ -53,15 +67,13 @@ def _checks(m: Measurement, fingerprint: str) -> Iterator[Check]:
         return
     yield _proof(m, proof[-1])
     load = load_of(m)
-    if proof[-1].lost:
-        return
-    if m.partial:
-        yield made("NFV-PKT-009", m.name, Verdict.INCONCLUSIVE, f"{len(load)} trials under load",
-                     "all trials of the profile", reason=m.partial, fix=_LONGER)  # fmt: skip
+    if proof[-1].verdict not in {Verdict.PASS, Verdict.WARN} and not load and not m.partial:
+        return  # nothing was sent behind it
+    yield _complete(m, load)
     if m.goals:
         yield from (_goal(m, goal) for goal in m.goals)
         yield _at_least(m, m.goals[0])
-    elif m.profile == "burst":
+    elif m.profile == "burst" and load:
         yield _burst(m)
     elif load:
         yield _fixed(m, load)
@@ -84,6 +96,14 @@ def _calibration(m: Measurement, fingerprint: str) -> Check:
     good = c.ceiling_pps >= c.line_pps
     reason = "" if good else "what the path does above the source's ceiling is not known"
     return made("NFV-PKT-001", m.name, Verdict.PASS if good else Verdict.WARN, found, wanted, reason=reason)
+
+
+def _complete(m: Measurement, load: Sequence[Trial]) -> Check:
+    found, wanted = f"{len(load)} trials under load", "all trials of the profile"
+    if m.partial or not load:
+        reason = m.partial or "the budget was spent before one was done"
+        return made(COMPLETE, m.name, Verdict.INCONCLUSIVE, found, wanted, reason=reason, fix=_LONGER)
+    return made(COMPLETE, m.name, Verdict.PASS, found, wanted)
 
 
 def _proof(m: Measurement, trial: Trial) -> Check:
@@ -111,7 +131,7 @@ def _fixed(m: Measurement, load: Sequence[Trial]) -> Check:
 
 
 def _goal(m: Measurement, goal: Goal) -> Check:
-    subject = f"{m.name} loss ratio {ratio(goal.loss_ratio)}"
+    subject = goal_of(m.name, goal.loss_ratio)
     line, ceiling = (m.calibration.line_pps, m.calibration.ceiling_pps) if m.calibration else (0, 0)
     if not goal.lower_pps:
         return made("NFV-PKT-011", subject, goal.verdict, "no rate", "a rate that meets the goal", reason=goal.reason)

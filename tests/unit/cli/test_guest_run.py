@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,15 +14,23 @@ from nfvcap.cli.guest_run import TOGETHER, GuestRun
 from nfvcap.cli.packet_options import PacketOptions
 from nfvcap.cli.spot import Spot
 from nfvcap.cli.verify_guest import Looked
-from nfvcap.errors import UsageError
+from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.model.result import HostResult, Verdict
 from nfvcap.report.tally import host_sentence
-from nfvcap.verify.packets.run import INTERRUPTED
+from nfvcap.verify.packets.profiles import PROFILES
+from nfvcap.verify.packets.run import INTERRUPTED, Wish
 from nfvcap.verify.packets.sources.origin import Origin
+from nfvcap.verify.packets.traffic import traffic
 
 HOST = HostResult(host="h", environment={"cpu": "c"}, checks=())
-WISH: Any = None
+WISH = Wish(PROFILES["quick"], traffic("64"), "100", 60)
 LAB, AGENT = Origin("lab", "lab"), Origin("agent", "af_packet:ens5")
+
+
+def vfs_seen(guest: Any, facts: Any) -> Any:
+    if guest["state"] != "running":
+        raise UsageError("NFV-PKT-209", "guest vm3 does not run", "it is off", "nfvcap guest start vm3")
+    return tuple(SimpleNamespace(address=one["address"], interface=one["interface"]) for one in guest["vfs"])
 
 
 @pytest.fixture
@@ -36,14 +45,21 @@ def sent_to(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
                                           measurements=(SimpleNamespace(partial=partial),))  # fmt: skip
 
     monkeypatch.setattr(Spot, "result", result)
-    monkeypatch.setattr(guest_run, "vfs_of", lambda seen, facts: tuple(SimpleNamespace(address=a) for a in seen["vfs"]))
+    monkeypatch.setattr(guest_run, "vfs_of", vfs_seen)
     return measured
+
+
+def seen_vf(vf: Any) -> Any:
+    return {"address": vf, "interface": f"eth-{vf}"} if isinstance(vf, str) else vf
 
 
 def looked(source: Origin, **guests: Any) -> Looked:
     options = PacketOptions(**{**dict.fromkeys(PacketOptions.__dataclass_fields__), "vf": (), "guest": ()})  # type: ignore[arg-type]
-    seen = {name: {"name": name, "state": "running", "vfs": vfs} for name, vfs in guests.items()}
-    facts = SimpleNamespace(nics=[SimpleNamespace(sriov=SimpleNamespace(vfs=[SimpleNamespace(address="a")]))])
+    seen = {
+        name: {"name": name, "state": "running", "vfs": [seen_vf(vf) for vf in vfs]} for name, vfs in guests.items()
+    }
+    known = [SimpleNamespace(address=address) for address in ("a", "b", "cut")]
+    facts = SimpleNamespace(nics=[SimpleNamespace(sriov=SimpleNamespace(vfs=known))], guests=[])
     return Looked(None, "h", facts, seen, source, options)  # type: ignore[arg-type]
 
 
@@ -67,8 +83,65 @@ def test_one_vf_has_nothing_to_be_measured_together_with(sent_to: list[tuple[str
 
 
 def test_an_interrupt_leaves_the_other_vfs_alone(sent_to: list[tuple[str, ...]]) -> None:
-    GuestRun(looked(AGENT, vm3=["cut", "b"]), "vm3").result(HOST, WISH)
+    made = GuestRun(looked(AGENT, vm3=["cut", "b"]), "vm3").result(HOST, WISH)
     assert sent_to == [("cut",)]
+    assert cases(made)[1:] == [(one, f"vm3 VF b{more}", Verdict.SKIP) for one, more in SEARCHED_NOT]
+
+
+SEARCHED_NOT = [(f"NFV-PKT-0{number}", "") for number in ("01", "02", "09", "10", "12", "13", "16")]
+SEARCHED = [
+    *((f"NFV-PKT-0{number}", "") for number in ("01", "02", "09")),
+    *(("NFV-PKT-011", f" loss ratio {goal}") for goal in ("0", "1e-7", "1e-5", "1e-3")),
+    *((f"NFV-PKT-0{number}", "") for number in ("14", "12", "13", "16")),
+]
+
+
+def cases(host: HostResult) -> list[tuple[str, str, Verdict]]:
+    return [(check.id, check.subject, check.verdict) for check in host.checks]
+
+
+@pytest.mark.parametrize(("wish", "wanted"), [(WISH, SEARCHED_NOT), (replace(WISH, rate="search"), SEARCHED)])
+def test_a_guest_that_is_off_has_the_cases_that_it_has_when_it_runs(
+    wish: Wish, wanted: list[tuple[str, str]], sent_to: list[tuple[str, ...]]
+) -> None:
+    there = looked(LAB, vm3=["a", "b"])
+    there.seen["vm3"]["state"] = "off"  # type: ignore[index]
+    made = GuestRun(there, "vm3").result(HOST, wish)
+    verdicts = {"NFV-PKT-002": Verdict.ERROR}
+    assert cases(made) == [(one, f"vm3 VFs a b{more}", verdicts.get(one, Verdict.SKIP)) for one, more in wanted]
+    assert int(made.exit_code) == 1 and sent_to == []
+
+
+def test_names_are_those_of_the_vfs_that_are_asked_for_and_of_the_engine() -> None:
+    there = looked(AGENT, vm3=["a", "b"], vm4=[], vm5=[{"address": "a", "interface": None}])
+    assert GuestRun(there, "vm3").path_names() == ["vm3 VF a", "vm3 VF b"]
+    assert GuestRun(there.with_options(engine="dpdk"), "vm3").path_names() == ["vm3 VF a DPDK", "vm3 VF b DPDK"]
+    assert GuestRun(there.with_options(vf=("b",), engine="af_xdp"), "vm3").path_names() == ["vm3 VF b AF_XDP"]
+    assert GuestRun(there.with_options(vf=("gone",)), "vm3").path_names() == ["vm3 VF gone"]
+    assert GuestRun(there, "vm4").path_names() == ["vm4"]  # nobody knows more
+    assert GuestRun(there, "vm5").path_names() == ["vm5 VF a DPDK"]
+
+
+def test_a_path_that_cannot_be_opened_is_called_as_one_that_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(self: Spot, *_: Any) -> Any:
+        raise NfvcapError("NFV-GUEST-010", "the guest's agent is silent", "", "start it")
+
+    monkeypatch.setattr(Spot, "_measure", silent)
+    vf = SimpleNamespace(address="a", interface="")
+    made = Spot("vm3", (vf,), lambda: None).result(looked(LAB, vm3=["a"]), HOST, replace(WISH, behind=" 64 B"))  # type: ignore[arg-type]
+    assert {subject for _, subject, _ in cases(made)} == {"vm3 VF a DPDK 64 B"}
+    assert [one for one, _, verdict in cases(made) if verdict is Verdict.ERROR] == ["NFV-PKT-002"]
+
+
+def test_a_guest_that_was_not_reached_has_its_cases(
+    sent_to: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = looked(LAB, vm1=["cut"], vm3=["b"]).with_options(guest=("vm1", "vm3"))
+    made = verify_guest._guests(there, HOST, WISH)
+    assert sent_to == [("cut",)]
+    assert cases(made) == [(one, "vm3 VF b", Verdict.SKIP) for one, _ in SEARCHED_NOT]
+    only = verify_guest._guests(there, HOST, replace(WISH, only_calibrate=True))
+    assert cases(only) == [("NFV-PKT-001", "vm3 VF b", Verdict.SKIP)]
 
 
 def test_who_names_no_guest_means_all_that_can_be_measured() -> None:

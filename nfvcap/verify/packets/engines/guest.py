@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -75,11 +75,9 @@ def guest_path(
         PfObserver(host, pf, tuple(vf.index for vf in vfs if vf.pf == pf))
         for pf in dict.fromkeys(vf.pf for vf in vfs) if host is not None
     )  # fmt: skip
-    plural = "s" if len(vfs) > 1 else ""
-    title = title or f"{guest} VF{plural} {' '.join(vf.address for vf in vfs)}"
     try:
         yield Path(
-            name=title + ("" if word == "kernel" else f" {word}"),
+            name=path_name(title or title_of(guest, [vf.address for vf in vfs]), word),
             source=source, point=point, attachment=attachment, engine=word, captured_in=kind,
             link_mbps=min(vf.link_mbps for vf in vfs) or _DEFAULT_MBPS, label=label,
             label_note=EMULATED if label == "functional" else "", pf_driver=vfs[0].pf_driver, vfs=len(vfs),
@@ -89,6 +87,28 @@ def guest_path(
         # A guest that is gone needs no putting in order, and what was measured in it counts.
         with contextlib.suppress(NfvcapError):
             links.down(place.door, was_down)
+
+
+def title_of(guest: str, addresses: Sequence[str]) -> str:
+    """What a path into a guest is called, without the engine; the guest alone where nobody knows its VFs."""
+    words = [guest, *([f"VF{'s' if len(addresses) > 1 else ''}"] if addresses else []), *addresses]
+    return " ".join(words)
+
+
+def path_name(title: str, word: str) -> str:
+    """With the engine, as reports call it; the kernel's goes without saying."""
+    return title if word == "kernel" else f"{title} {word}"
+
+
+def word_of(engine: str | None, interfaces: Iterable[str] = ()) -> str:
+    """The engine as reports call it, before it has been tried; see :func:`guest_path`.
+
+    Args:
+        interfaces: of the VFs in the guest, "" where there is none; () when nobody knows, and the kernel is as planned.
+    """
+    if engine is None:
+        return "kernel" if all(interfaces) else "DPDK"
+    return _WORDS[_KERNEL.get(engine, engine)]
 
 
 def driver_there(door: Door, vf: GuestVf) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fakes import FRAMES_64, INSTANT, FakeSource, dead, inverted, limit, noisy, path
+from fakes import FRAMES_64, INSTANT, FakeSource, Loses, dead, inverted, limit, noisy, path
 
 from nfvcap.model.measurement import Measurement
 from nfvcap.model.result import HostResult, Verdict
@@ -118,7 +118,8 @@ def test_a_goal_that_forgives_one_trial_is_not_broken_by_one() -> None:
 def test_a_dead_path_ends_with_a_diagnosis_before_any_load() -> None:
     m = run(path(dead))
     assert [trial.phase for trial in m.trials] == ["path proof"] and m.goals == ()
-    (_, proof) = checks(m, "f")
+    (_, proof, *others) = checks(m, "f")
+    assert {check.verdict for check in others} == {Verdict.SKIP}
     assert proof.id == "NFV-PKT-002" and proof.verdict is Verdict.FAIL
     assert proof.found == "0 of 100 frames" and "nothing arrived" in proof.reason
     assert measured(m) == "the path is broken: 0 of 100 frames arrived."
@@ -281,3 +282,39 @@ def test_a_calibration_of_another_environment_proves_nothing() -> None:
     assert first.id == "NFV-PKT-001" and first.verdict is Verdict.INCONCLUSIVE and "older" in first.reason
     judged = HostResult(host="h", environment={}, checks=checks(m, "another kernel"), measurements=(m,))
     assert judged.exit_code == 5, "no loss, and nobody knows of how much"
+
+
+ALWAYS = ("001", "002", "009", "010", "012", "013", "016")
+
+
+@pytest.mark.parametrize(
+    ("loses", "budget_s", "why"),
+    [
+        (limit(10**9), 60, ""),
+        (limit(10_000), 60, ""),
+        (dead, 60, "not proven, see NFV-PKT-002"),
+        (limit(10**9), -1, "partial"),
+    ],
+)
+def test_names_of_checks_do_not_depend_on_what_was_found(loses: Loses, budget_s: float, why: str) -> None:
+    fixed = run(path(loses), "1000000", budget_s=budget_s)
+    assert list(verdicts(fixed)) == [f"NFV-PKT-{number} fake" for number in ALWAYS]
+    skipped = [check for check in checks(fixed, "f") if check.verdict is Verdict.SKIP]
+    assert len(skipped) >= 4 if why else len(skipped) <= 1
+    assert all(why in check.reason for check in skipped if check.id != "NFV-PKT-016")
+    searched = run(path(loses), "search", budget_s=budget_s)
+    whole = run(path(limit(10**9)), "search")
+    assert list(verdicts(searched)) == list(verdicts(whole)) and len(verdicts(whole)) == 11
+
+
+def test_a_measurement_that_sent_nothing_in_its_budget_is_not_complete() -> None:
+    m = run(path(limit(10**9)), "1000000").model_copy(update={"profile": "soak"})
+    nothing = m.model_copy(update={"trials": m.trials[:2], "partial": ""})
+    found = verdicts(nothing)
+    assert found["NFV-PKT-009 fake"] is Verdict.INCONCLUSIVE and found["NFV-PKT-010 fake"] is Verdict.SKIP
+    assert verdicts(m)["NFV-PKT-009 fake"] is Verdict.PASS
+
+
+def test_a_calibration_alone_has_one_check() -> None:
+    wish = Wish(INSTANT, FRAMES_64, "search", 60.0, None, only_calibrate=True)
+    assert list(verdicts(Run(path(limit(1)), wish, None, "f").measure())) == ["NFV-PKT-001 fake"]
