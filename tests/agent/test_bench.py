@@ -80,9 +80,13 @@ def test_real_content_and_shared_memory(agent: Agent, tmp_path: Path, memory_dir
 
 def test_the_error_of_stamps_is_measured(agent: Agent, tmp_path: Path, memory_dir: Path) -> None:
     """Whoever looks every 100 us and spreads 32 packets that came at once over that time is wrong by tens of us."""
-    found = values(agent, tmp_path, memory_dir, "stamps-8,stamps-32-slow,stamps-early,clock", "--measure", "200ms")
+    found = values(
+        agent, tmp_path, memory_dir, "stamps-8,stamps-32-slow,stamps-early,stamps-late,clock", "--measure", "200ms"
+    )
     assert found["clock-minute"] is None, "it takes its time from --soak"
     clock = found.pop("clock")
+    late = found.pop("stamps-late")
+    assert late in (0, None), "None: in each trial packets waited in the ring"
     del found["clock-minute"]
     assert clock is not None and 0 < clock < 1_000_000
     assert set(found) == {"stamps-8", "stamps-8-middle", "stamps-32-slow", "stamps-32-slow-middle", "stamps-early"}
@@ -92,6 +96,25 @@ def test_the_error_of_stamps_is_measured(agent: Agent, tmp_path: Path, memory_di
         assert middle is not None and most is not None and middle <= most < 20e9
     slow = found["stamps-32-slow-middle"]
     assert slow is not None and slow > 20_000
+
+
+def test_all_threads_together_read_the_whole_file(agent: Agent, tmp_path: Path, memory_dir: Path) -> None:
+    """What one of them could not read whole would be no value."""
+    found = values(agent, tmp_path, memory_dir, "read-memory-64")
+    assert found["read-memory-64"] is not None and 10 < found["read-memory-64"] < 1_000_000
+
+
+def test_how_long_it_looked_for_growing_memory(agent: Agent, tmp_path: Path, memory_dir: Path) -> None:
+    done = bench(agent, "--runs", "1", *SHORT[:4], "--soak", "2", "--only", "memory-growth,floor-count-64",
+                 "--memory", str(memory_dir), "--json", str(tmp_path / "x.json"))  # fmt: skip
+    report = json.loads((tmp_path / "x.json").read_text())
+    assert {m["name"]: m["run_s"] for m in report["measurements"]} == {
+        "floor-count-64": None,
+        "memory-growth": 2,
+        "memory-growth-disk": 2,
+    }
+    lines = [line for line in done.stdout.splitlines() if "a run of 2 s" in line]
+    assert len(lines) == 2 and lines[0].startswith("memory-growth ") and lines[1].startswith("growth of memory, KiB")
 
 
 def test_every_way_to_run_it_makes_seven_runs(agent: Agent, top: Path) -> None:

@@ -26,7 +26,7 @@ static const char help[] =
     "\n"
     "  --runs N           repetitions (7)\n"
     "  --warm-up TIME     before each measurement (1); --measure TIME: its length (700ms)\n"
-    "  --soak TIME        how long to look for growing memory, once (30); 0: not at all\n"
+    "  --soak TIME        length of the runs that look for growing memory, once (30); 0: none\n"
     "  --only NAME,...    measurements whose name begins so\n"
     "  --memory DIR       on a file system in memory (/dev/shm)\n"
     "  --disk DIR         on a real file system; without it disks are left out\n"
@@ -75,7 +75,7 @@ static void run_all(const struct bench_options *o)
     for (unsigned run = 0; run < o->runs; run++) {
         for (unsigned i = 0; i < n_bench_measurements && !enough; i++) {
             struct measurement *m = &bench_measurements[i];
-            if (!m->wanted || (run > 0 && (m->once || (!m->again && summary_of(m->values, m->n_values).n == 0))))
+            if (!m->wanted || (run > 0 && (m->soaks > 0 || (!m->again && summary_of(m->values, m->n_values).n == 0))))
                 continue;
             const char *why = NULL;
             double value = measure(o, m, &why);

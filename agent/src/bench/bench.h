@@ -32,7 +32,7 @@ struct measurement {
     const char *extra;   /* for run() */
     unsigned more_warm_up_ms;
     double most;           /* no higher value is looked for: one near it is a lower bound; 0: there is no such limit */
-    bool once;             /* in the first run only */
+    unsigned soaks;        /* in the first run only, and so many times --soak long; 0: in each, as long as --measure */
     bool again;            /* tried in each run, also when it had no value in the ones before */
     const char *elsewhere; /* what is known of it when it cannot be measured here */
     bool wanted;

@@ -49,7 +49,13 @@ static const char *limit(const struct figure *f, double value)
     return isnan(value) ? "-" : text("%s %.3f", f->at_least ? ">=" : "<=", value);
 }
 
-static void print_measurements(FILE *to)
+/* How long it ran, where that is for --soak to say. */
+static const char *length(const struct bench_options *o, const struct measurement *m)
+{
+    return m->soaks > 0 ? text("; a run of %u s", o->soak_s * m->soaks) : "";
+}
+
+static void print_measurements(FILE *to, const struct bench_options *o)
 {
     fprintf(to, "\n%-20s %10s %10s %10s  %s\n", "measurement", "median", "least", "most", "");
     for (unsigned i = 0; i < n_bench_measurements; i++) {
@@ -62,8 +68,8 @@ static void print_measurements(FILE *to)
                     m->missing != NULL ? m->missing : "not measured", m->elsewhere != NULL ? "; not in this run: " : "",
                     m->elsewhere != NULL ? m->elsewhere : "");
         else
-            fprintf(to, "%-20s %10.1f %10.1f %10.1f  %s, %s (n=%u)\n", m->name, s.median, s.low, s.high, m->unit,
-                    m->what, s.n);
+            fprintf(to, "%-20s %10.1f %10.1f %10.1f  %s, %s (n=%u%s)\n", m->name, s.median, s.low, s.high, m->unit,
+                    m->what, s.n, length(o, m));
     }
 }
 
@@ -74,9 +80,10 @@ static bool is_capped(const struct measurement *m)
     return m->most > 0 && summary_of(m->values, m->n_values).median >= NEAR_THE_MOST * m->most;
 }
 
-static const char *verdict(const struct figure *f, const struct judged *j)
+static const char *verdict(const struct bench_options *o, const struct figure *f, const struct judged *j)
 {
-    const char *capped = is_capped(bench_find(f->ours)) ? "; a lower bound: no more can be sent" : "";
+    const struct measurement *ours = bench_find(f->ours);
+    const char *capped = is_capped(ours) ? "; a lower bound: no more can be sent" : length(o, ours);
     if (!j->must_met)
         return text("MUST NOT MET%s", capped);
     if (!j->goal_met)
@@ -106,7 +113,7 @@ static void print_musts(FILE *to)
 void bench_print(const struct bench_options *o)
 {
     FILE *to = o->json != NULL && strcmp(o->json, "-") == 0 ? stderr : stdout;
-    print_measurements(to);
+    print_measurements(to, o);
     fprintf(to, "\n%-46s %9s %17s %10s %10s  %s\n", "figure (ratio of runs)", "median", "least - most", "must", "goal",
             "");
     for (unsigned i = 0; i < n_bench_figures; i++) {
@@ -119,7 +126,7 @@ void bench_print(const struct bench_options *o)
                     why_unknown(f));
         else
             fprintf(to, "%-46s %9.3f %8.3f-%8.3f %10s %10s  %s\n", f->name, j.ratio.median, j.ratio.low, j.ratio.high,
-                    limit(f, f->must), limit(f, f->goal), verdict(f, &j));
+                    limit(f, f->must), limit(f, f->goal), verdict(o, f, &j));
     }
     print_musts(to);
 }
@@ -132,7 +139,7 @@ bool bench_all_musts_met(void)
     return all;
 }
 
-static void measurements_json(struct json *j)
+static void measurements_json(struct json *j, const struct bench_options *o)
 {
     json_array(j, "measurements");
     for (unsigned i = 0; i < n_bench_measurements; i++) {
@@ -146,6 +153,7 @@ static void measurements_json(struct json *j)
         json_string(j, "unit", m->unit);
         json_string(j, "missing", s.n == 0 ? m->missing : NULL);
         json_double(j, "median", s.median);
+        json_double(j, "run_s", m->soaks > 0 ? o->soak_s * m->soaks : NAN);
         json_array(j, "runs");
         for (unsigned k = 0; k < m->n_values; k++)
             json_double(j, NULL, m->values[k]);
@@ -200,7 +208,7 @@ void bench_write_json(const struct bench_options *o)
     json_u64(&j, "runs", o->runs);
     json_bool(&j, "urgent", o->urgent);
     json_double(&j, "load_average", getloadavg(&load, 1) == 1 ? load : NAN);
-    measurements_json(&j);
+    measurements_json(&j, o);
     figures_json(&j);
     json_finish(&j);
     if (named && !output_file_finish(&f))

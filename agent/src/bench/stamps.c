@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How wrong stamps are. Senders write into each frame when they handed it over; the capture's stamp minus that is
- * looked at, packet by packet. Frames come in bursts of a given size, all of a burst at once, through shared memory: a
+ * How wrong stamps are. Senders write into the frames of a burst one time, read before they make it and hand it over;
+ * the capture's stamp minus that is looked at, packet by packet. Frames come in bursts of a given size, all of a burst
+ * at once, through shared memory: a
  * receiver of bursts can only spread them over the time since it looked before (Moreno et al., "Batch to the future",
  * IEEE Communications Letters 16(11), 2012, found that to be what decides). Both clocks are lines fitted to the
  * system's clock, so what run_clock() finds is in the difference twice.
@@ -26,13 +27,15 @@
 
 #define FRAME_BYTES 60u
 #define RECORD_BYTES (16u + FRAME_BYTES)
-#define PER_PACKET_NS 20000u /* 50 kpps, whatever the bursts */
-#define TRAIN_FRAMES 6400u   /* in the file that is sent over and over; a multiple of every burst size */
+#define PER_PACKET_NS 20000u      /* 50 kpps, whatever the bursts */
+#define TRAIN_FRAMES_MAX 1000000u /* a multiple of every burst size; a longer trial sends the file again */
 #define LOOK_EVERY_NS 1000000u
 #define FOLLOW_EVERY_NS 250000000u /* as a capture does */
 
 static double middle_ns = NAN; /* of the stamps judged last */
-static double early = NAN;     /* packets stamped earlier than the bounds reported allow, since it was asked for */
+/* Packets stamped earlier and later than the bounds reported allow, since that was asked for. Later ones are judged
+ * only where no packet waited in the ring behind others, as the bound holds for no others. */
+static double early = NAN, late = NAN;
 
 static void put_record(uint8_t *to, uint64_t time_ns, uint64_t seq)
 {
@@ -44,8 +47,16 @@ static void put_record(uint8_t *to, uint64_t time_ns, uint64_t seq)
     frame_build(to + sizeof(head), FRAME_BYTES, &layout, &id);
 }
 
+/* Of one round, so that the file is not opened again in the middle of a trial. */
+static uint64_t train_frames(const struct bench_options *o)
+{
+    uint64_t frames = (o->warm_up_ms + o->measure_ms) * 1000000ull / PER_PACKET_NS;
+    frames += 64 - frames % 64; /* whole bursts, and not at its end before the trial is */
+    return frames < TRAIN_FRAMES_MAX ? frames : TRAIN_FRAMES_MAX;
+}
+
 /* A file whose frames come in bursts: those of one have the same time. */
-static bool write_train(const char *path, unsigned burst)
+static bool write_train(const char *path, unsigned burst, uint64_t frames)
 {
     const uint32_t head[6] = {0xa1b23c4d, 2 | 4 << 16, 0, 0, 262144, 1};
     uint8_t record[RECORD_BYTES];
@@ -53,7 +64,7 @@ static bool write_train(const char *path, unsigned burst)
     if (out == NULL)
         return false;
     fwrite(head, sizeof(head), 1, out);
-    for (uint64_t i = 0; i < TRAIN_FRAMES; i++) {
+    for (uint64_t i = 0; i < frames; i++) {
         put_record(record, 1700000000000000000u + i / burst * burst * PER_PACKET_NS, i);
         fwrite(record, sizeof(record), 1, out);
     }
@@ -103,12 +114,32 @@ static int64_t *differences(const char *path, uint64_t skip_ns, size_t *n)
     return all;
 }
 
+/* What stamps minus times may be at most, in ns. */
+struct bounds {
+    double early, late; /* late: NaN if it is not known how long packets waited in the ring */
+};
+
+static struct bounds bounds_of(const char *captured, const char *sent)
+{
+    /* Twice what the clock may be wrong by: the sender has one, too. */
+    const double clocks = 2 * (number_after(captured, "\"clock\"", "max_error_ns") +
+                               number_after(captured, "\"clock\"", "reading_uncertainty_ns"));
+    const double gap = number_after(captured, "\"total\"", "max_gap_ns");
+    const bool waited = number_after(captured, "\"total\"", "full_polls") != 0;
+    return (struct bounds){
+        .early = gap + clocks,
+        .late = waited ? NAN : gap + clocks + number_after(sent, "\"bursts\"", "hand_over_max_ns"),
+    };
+}
+
 /* The error that 99 of 100 stamps stay within. */
-static double judge(int64_t *all, size_t n, double bound_ns)
+static double judge(int64_t *all, size_t n, const struct bounds *bounds)
 {
     early = isnan(early) ? 0 : early;
+    late = isnan(late) && !isnan(bounds->late) ? 0 : late;
     for (size_t i = 0; i < n; i++) {
-        early += (double)all[i] < -bound_ns;
+        early += (double)all[i] < -bounds->early;
+        late += (double)all[i] > bounds->late; /* never more than NaN */
         all[i] = all[i] < 0 ? -all[i] : all[i];
     }
     qsort(all, n, sizeof(*all), compare);
@@ -117,15 +148,16 @@ static double judge(int64_t *all, size_t n, double bound_ns)
     return (double)all[most];
 }
 
-static char *send_train(struct memif_trial *t, const struct bench_options *o, const char *train, const char **why)
+/* The capture's report; *sent is the sender's. Both are to be freed. */
+static char *send_train(struct memif_trial *t, const struct bench_options *o, const char *train, char **sent,
+                        const char **why)
 {
     /* clang-format off */
     const char *const sending[] = {"--replay", train, "--renumber", "--rate", "file", "--burst", "64", "--duration",
                                    text("%ums", o->warm_up_ms + o->measure_ms), "--linger", "300ms", NULL};
     /* clang-format on */
-    char *sent = memif_send(t, o, 0, 0, sending, why) ? memif_sent(t, 0, 60000, why) : NULL;
-    free(sent);
-    return sent != NULL ? memif_captured(t, 0, why) : NULL;
+    *sent = memif_send(t, o, 0, 0, sending, why) ? memif_sent(t, 0, 60000, why) : NULL;
+    return *sent != NULL ? memif_captured(t, 0, why) : NULL;
 }
 
 /* extra: the burst size, and options of the capture behind it. */
@@ -140,38 +172,39 @@ double run_stamps(const struct bench_options *o, const struct measurement *m, co
     struct memif_trial t;
     double value = NAN;
     middle_ns = NAN;
-    if (!write_train(train, (unsigned)atoi(burst))) {
+    if (!write_train(train, (unsigned)atoi(burst), train_frames(o))) {
         *why = text("cannot write %s: %s", train, errno_text(errno));
         return NAN;
     }
-    char *report = memif_open(&t, o, o->memory_dir, 1, receiving, why) ? send_train(&t, o, train, why) : NULL;
+    char *sent = NULL;
+    char *report = memif_open(&t, o, o->memory_dir, 1, receiving, why) ? send_train(&t, o, train, &sent, why) : NULL;
     if (report != NULL) {
         size_t n;
         int64_t *all = differences(text("%s.pcap", t.stem), o->warm_up_ms * 1000000ull, &n);
-        /* The capture's own bound, and twice what the clock may be wrong by: the sender has one, too. */
-        double bound_ns = number_after(report, "\"total\"", "max_gap_ns") +
-                          2 * (number_after(report, "\"clock\"", "max_error_ns") +
-                               number_after(report, "\"clock\"", "reading_uncertainty_ns"));
+        const struct bounds bounds = bounds_of(report, sent);
         if (all != NULL && n >= 100)
-            value = judge(all, n, bound_ns);
+            value = judge(all, n, &bounds);
         else
             *why = "too few packets came";
         free(all);
     }
     free(report);
+    free(sent);
     memif_forget(&t);
     unlink(train);
     return value;
 }
 
-/* Of the stamps measured before this, in the same run. extra: "middle" or "early". */
+/* Of the stamps measured before this, in the same run. extra: "middle", "early" or "late". */
 double run_stamps_more(const struct bench_options *o, const struct measurement *m, const char **why)
 {
-    const bool of_early = strcmp(m->extra, "early") == 0;
-    double value = of_early ? early : middle_ns;
-    early = of_early ? NAN : early;
+    double *counted = strcmp(m->extra, "early") == 0 ? &early : strcmp(m->extra, "late") == 0 ? &late : NULL;
+    double value = counted != NULL ? *counted : middle_ns;
+    if (counted != NULL)
+        *counted = NAN;
     if (isnan(value))
-        *why = "the measurement before it has no value, or was not asked for";
+        *why = counted == &late ? "nothing was measured before it, or each time packets waited in the ring (full_polls)"
+                                : "the measurement before it has no value, or was not asked for";
     return value;
 }
 
@@ -201,7 +234,7 @@ double run_clock(const struct bench_options *o, const struct measurement *m, con
         return NAN;
     }
     const uint64_t duration_ns =
-        minute ? o->soak_s * 2000000000ull : (uint64_t)atoi(m->extra) * o->measure_ms * 1000000ull;
+        minute ? o->soak_s * m->soaks * 1000000000ull : (uint64_t)atoi(m->extra) * o->measure_ms * 1000000ull;
     struct clock clock = {0};
     struct discipline d;
     struct timespec pause = {.tv_nsec = LOOK_EVERY_NS};
