@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
-from machines import MachineSpec
+from machines import MachineSpec, NodeSpec, machine
 from simulator import apply_plan
 from strategies import crowds, intents, machine_specs, partial_states
 
@@ -16,7 +17,7 @@ from nfvcap.errors import ExitCode, UsageError
 from nfvcap.model.facts import Facts
 from nfvcap.model.intent import Intent
 from nfvcap.model.plan import HostPlan
-from nfvcap.model.units import GIB
+from nfvcap.model.units import GIB, MIB
 from nfvcap.planner.diff_pfs import ATTRIBUTES
 from nfvcap.planner.files import GRUB, IRQBALANCE, MANAGED, ROLE_OF
 from nfvcap.planner.plan import plan_host
@@ -170,6 +171,19 @@ def test_no_core_is_used_twice(case: Case) -> None:
 
 
 @SETTINGS
+@given(st.one_of(crowded(), cases()))
+def test_emulator_threads_are_near_their_guest_or_the_plan_warns(case: Case) -> None:
+    _, intent, facts = case
+    plan = planned(intent, facts)
+    for guest in plan.placement:
+        near = {cpu.id for cpu in facts.cpu.cpus if cpu.online and cpu.node == guest.node}
+        warned = any(f"emulator threads of guest {guest.name} " in warning for warning in plan.warnings)
+        assert set(guest.emulator_cpus) <= set(plan.desired.cpus.housekeeping)
+        # None of them near, or all of them: half a step away would be an accident.
+        assert not near & set(guest.emulator_cpus) if warned else set(guest.emulator_cpus) <= near
+
+
+@SETTINGS
 @given(cases())
 def test_the_host_keeps_the_boot_cpu(case: Case) -> None:
     _, intent, facts = case
@@ -222,6 +236,13 @@ def test_protected_ports_are_never_touched(case: Case) -> None:
     assert not [change for change in plan.changes if any(address in change.id for address in carrying)]
 
 
+def reserve(node_bytes: int, wanted_bytes: int | None) -> int:
+    """As the reference of the inventory says: 10 % and at least 1 GiB, of a small node no more than a quarter."""
+    if wanted_bytes is not None:
+        return wanted_bytes
+    return node_bytes // 4 if node_bytes < 4 * GIB else max(GIB, node_bytes // 10)
+
+
 @SETTINGS
 @given(cases())
 def test_huge_pages_hold_the_guests_and_leave_the_reserve(case: Case) -> None:
@@ -229,9 +250,11 @@ def test_huge_pages_hold_the_guests_and_leave_the_reserve(case: Case) -> None:
     plan = planned(intent, facts)
     for node in facts.nodes:
         pools = [pool for pool in plan.desired.hugepages if pool.node == node.id and pool.count]
-        taken = sum(pool.count * pool.size_bytes for pool in pools)
-        if intent.hugepages_reserve_bytes is not None and pools:
-            assert node.memory_total_bytes - taken >= intent.hugepages_reserve_bytes
+        sizes = {pool.size_bytes for pool in plan.desired.hugepages if pool.node == node.id}
+        others = sum(page.total * page.size_bytes for page in node.hugepages if page.size_bytes not in sizes)
+        taken = sum(pool.count * pool.size_bytes for pool in pools) + others
+        if pools:
+            assert node.memory_total_bytes - taken >= reserve(node.memory_total_bytes, intent.hugepages_reserve_bytes)
         for pool in pools:
             need = sum(
                 guest.memory_bytes
@@ -239,6 +262,21 @@ def test_huge_pages_hold_the_guests_and_leave_the_reserve(case: Case) -> None:
                 if guest.node == node.id and guest.hugepage_size_bytes == pool.size_bytes
             )
             assert pool.count * pool.size_bytes >= need
+
+
+@SETTINGS
+@given(st.integers(512, 256 * 1024), st.integers(-4, 4))
+def test_without_a_word_the_reserve_is_a_sharp_border(pages: int, over: int) -> None:
+    """Random cases rarely come near it."""
+    memory = pages * 2 * MIB
+    count = (memory - reserve(memory, None)) // (2 * MIB) + over
+    facts = machine(MachineSpec(nodes=[NodeSpec(4, memory_bytes=memory)]))
+    intent = Intent.model_validate({"hugepages": [{"size": "2M", "node": 0, "count": count}]})
+    if over <= 0:
+        assert plan_host("host1", intent, facts).desired.hugepages[0].count == count
+    else:
+        with pytest.raises(UsageError, match="NFV-PLAN-043"):
+            plan_host("host1", intent, facts)
 
 
 @SETTINGS
