@@ -44,6 +44,7 @@ class Lab(Playbooks):
         self.streams: Sequence[Stream] = ()
         self.failure: NfvcapError | None = None
         self.lacking: list[str] = []
+        self.direction, self.sources = "in", ("vm1",)
         self.begun = threading.Event()
 
     def facts(self, host: str) -> Facts:
@@ -62,7 +63,8 @@ class Lab(Playbooks):
     def answer(self, run: dict[str, Any], host: str) -> dict[str, Any]:
         if run["names"] == ["mirror"]:
             rule = {
-                "rule_id": "m1", "pf": PORT1, "direction": "in", "sources": [{**VM, "index": 0, "label": "vm1"}],
+                "rule_id": "m1", "pf": PORT1, "direction": self.direction,
+                "sources": [{**VM, "index": index, "label": name} for index, name in enumerate(self.sources)],
                 "monitor": {**VM, "index": 2, "label": "vm3"}, "words": "", "lacking": self.lacking,
             }  # fmt: skip
             return {"rules": [rule]}
@@ -106,6 +108,32 @@ def test_a_complete_copy(nfvcap: Nfvcap, lab: Lab) -> None:
     opened, closed = lab.ears()
     assert [place["index"] for place in opened["places"]] == [0, 2]
     assert [ear["flow"] for ear in closed["ears"]] == [40, 40]
+
+
+def test_a_rule_for_what_a_guest_sends_is_not_tried_by_frames_to_it(nfvcap: Nfvcap, lab: Lab) -> None:
+    lab.direction = "out"
+    assert code(nfvcap("test", "vm3")) == "NFV-MIRROR-036"
+    assert not lab.ears() and not lab.streams
+
+
+@pytest.mark.parametrize(
+    ("direction", "sources", "left_out", "said"),
+    [
+        ("in", ("vm1",), [], ""),
+        ("both", ("vm1",), ["out"], "in, of vm1; out is not tried"),
+        ("in", ("vm1", "vm2"), ["vm2"], "in, of vm1; vm2 is not tried"),
+        ("both", ("vm1", "vm2"), ["out", "vm2"], "in, of vm1; out is not tried; vm2 is not tried"),
+    ],
+)
+def test_what_was_tried_and_what_not_is_said(
+    nfvcap: Nfvcap, lab: Lab, direction: str, sources: tuple[str, ...], left_out: list[str], said: str
+) -> None:
+    lab.direction, lab.sources = direction, sources
+    result = nfvcap("test", "vm3", "--count", "20")
+    assert result.return_value == ExitCode.OK and said in result.stdout
+    assert ("as far as it was tried" in result.stdout) == ("not tried" in result.stdout) == bool(said)
+    found = json.loads(nfvcap("test", "vm3", "--count", "20", "--format", "json").stdout)
+    assert found["tried"] == {"direction": "in", "source": "vm1", "not_tried": left_out}
 
 
 def test_what_the_monitor_missed_is_a_failure_with_its_numbers(nfvcap: Nfvcap, lab: Lab) -> None:
