@@ -13,14 +13,15 @@ import click
 from nfvcap.apply import attach as applying
 from nfvcap.attach.document import attachment, document
 from nfvcap.attach.request import Request, Where
-from nfvcap.cli import attach_view, mirror_view
+from nfvcap.cli import attach_view
 from nfvcap.cli.guest_host import Place, find_place, host_options, operator
+from nfvcap.cli.mirror_offer import foretell, offered, tell
 from nfvcap.cli.options import format_option
 from nfvcap.cli.output import emit, paint, say
 from nfvcap.errors import ExitCode, UsageError
 from nfvcap.mirror.duration import seconds
 from nfvcap.mirror.request import Spot, port_of, resolve_for
-from nfvcap.model.attach import Attachment, MirrorWish
+from nfvcap.model.attach import Attachment, MirrorOffer, MirrorWish
 from nfvcap.model.intent import MirrorIntent
 
 SCHEMA = "nfvcap/attached/1"
@@ -87,22 +88,30 @@ def attach_vf(
     (place.target.run_dir.path / "attach.json").write_text(made.to_json(), encoding="utf-8")
     for line in attach_view.proposal(place.host, wanted):
         say(line)
+    said = None
+    if sources and fmt == "text" and not dry_run:
+        told = foretell(place.target, lambda: applying.attach(place.target, made, check=True))
+        said = tell(_indented, "copies", told, place.host)
     outcome = applying.attach(place.target, made, check=dry_run)
     for note in outcome.data(place.host, "nfvcap_notes") or ():
         say(f"  {paint('!', 'WARN')} {note}")
     if place.host in outcome.failures:
         raise outcome.failures[place.host]
-    offer = outcome.data(place.host, "offer")
-    if offer and fmt == "text":
-        for line in mirror_view.offer("copies", offer, outcome.data(place.host, "refusals") or []):
-            say(f"  {line}")
+    if fmt == "text":
+        tell(_indented, "copies", outcome, place.host, said)
     if dry_run:
         if fmt == "json":
+            offer = offered(outcome, place.host)
+            made = document({place.host: wanted.model_copy(update={"mirror_offer": offer and MirrorOffer(**offer)})})
             emit(made.to_json().rstrip())
         say("nothing was changed: the host would accept this")
         return int(ExitCode.CHANGES_PENDING)
     _tell(place.host, outcome.data(place.host, "nfvcap_attached"), fmt)
     return int(ExitCode.OK)
+
+
+def _indented(line: str) -> None:
+    say(f"  {line}")
 
 
 def _tell(host: str, result: dict[str, Any] | None, fmt: str) -> None:

@@ -52,10 +52,12 @@ def add(
 ) -> int:  # fmt: skip
     """Give MONITOR copies of what SOURCES receive or send (default: all that crosses its port).
 
-    The host's cards are asked what they can do; what none does is refused with the reasons.
+    The host's cards are asked what they can do, and what will be copied is shown before it is done; what none does is
+    refused with the reasons.
     """
     from nfvcap.apply.mirror import apply
     from nfvcap.cli import mirror_view
+    from nfvcap.cli.mirror_offer import foretell, tell
     from nfvcap.mirror.duration import seconds
     from nfvcap.mirror.request import resolve
     from nfvcap.mirror.watched import has_vf
@@ -69,6 +71,9 @@ def add(
         "may_promisc": allow_promisc or (place.intent is not None and place.intent.mirror.promisc),
         "who": operator(), "for_s": for_s,
     }  # fmt: skip
+    title, said = f"{place.host}: {resolved.words()}", None
+    if fmt == "text" and not dry_run:
+        said = tell(emit, title, foretell(place.target, lambda: apply(place.target, request, check=True)), place.host)
     outcome = apply(place.target, request, check=dry_run)
     if place.host in outcome.failures:
         raise outcome.failures[place.host]
@@ -81,10 +86,7 @@ def add(
             )
         )
         return int(ExitCode.CHANGES_PENDING if dry_run and found else ExitCode.OK)
-    if found:
-        for line in mirror_view.offer(f"{place.host}: {resolved.words()}", found, refusals):
-            emit(line)
-    else:
+    if not tell(emit, title, outcome, place.host, said):
         emit(f"{place.host}: {mirror_view.copies(rule)} stands already as rule {rule['rule_id']}")
     if dry_run:
         say("nothing was changed")

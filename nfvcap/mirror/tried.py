@@ -19,7 +19,7 @@ class Tried:
         left_out: directions and other watched places of the rule that are not tried.
     """
 
-    source: Mapping[str, Any]
+    source: dict[str, Any]
     left_out: tuple[str, ...]
 
     def words(self) -> str:
@@ -48,7 +48,7 @@ def tried(rule: Mapping[str, Any]) -> Tried:
             "the test sends frames to a watched guest, and none of these are copied",
             "let the guest send, and count at the monitor, for instance by tcpdump; or try a rule with --direction in",
         )  # fmt: skip
-    return Tried(first, (*["out"] * (rule["direction"] == "both"), *map(_name, others)))
+    return Tried(dict(first), (*["out"] * (rule["direction"] == "both"), *map(_name, others)))
 
 
 def _name(place: Mapping[str, Any]) -> str:

@@ -28,6 +28,17 @@ class MirrorWish(Model):
     for_s: int  # 0: until the VF is detached
 
 
+class MirrorOffer(Model):
+    """What the host said that it would copy, and what not."""
+
+    backend: str
+    direction: Literal["in", "out", "both"]
+    copies: tuple[str, ...]
+    leaves_out: tuple[str, ...]
+    effects: tuple[str, ...]  # what else changes while the rule stands
+    isolation: str  # what is known of a monitor that is slow or has stopped
+
+
 class AttachStep(Model):
     """One change; ``id`` is the one that the module reports."""
 
@@ -52,6 +63,7 @@ class Attachment(Model):
     mac: str
     attributes: VfAttributes
     mirror: MirrorWish | None = None  # copies of others' frames that the guest gets
+    mirror_offer: MirrorOffer | None = None  # what the host said to it when it was asked in check mode
     live: bool  # plug it into the running guest
     config: bool  # have it in the guest's definition
     by: str  # user@controller

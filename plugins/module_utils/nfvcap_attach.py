@@ -9,7 +9,7 @@ from typing import Any
 from .nfvcap_attachment import KIND, alias_of, entries, entry_id, words
 from .nfvcap_attachmirror import request_of
 from .nfvcap_attachrefuse import refuse_attach
-from .nfvcap_attachsettle import settle
+from .nfvcap_attachsettle import settle, unsettled
 from .nfvcap_attachsteps import has_live
 from .nfvcap_failure import Failure
 from .nfvcap_host import Host
@@ -47,7 +47,9 @@ def attach(host: Host, request: Request, outcome: Outcome, check: bool) -> None:
         Failure: NFV-ATTACH-…, NFV-DRV-…, NFV-VF-…; refusals come before anything is touched, and after any later
             failure the host is as it was (or the message says what is not).
     """
-    if not check:
+    if check:
+        outcome.notes += unsettled(host)
+    else:
         settle(host, outcome)
     nics, hypervisor = read_pfs(host), Hypervisor(host)
     try:
