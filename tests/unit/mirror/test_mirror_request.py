@@ -10,7 +10,7 @@ import pytest
 from nfvcap.errors import UsageError
 from nfvcap.mirror.chosen import chosen
 from nfvcap.mirror.duration import seconds
-from nfvcap.mirror.request import resolve
+from nfvcap.mirror.request import port_of, resolve
 from nfvcap.model.facts import Facts
 from tests.unit.planner.machines import PORT0 as FIRST
 from tests.unit.planner.machines import PORT1 as SECOND
@@ -98,6 +98,32 @@ def test_what_makes_no_sense_is_refused(facts: Facts, monitor: str, sources: str
     with pytest.raises(UsageError) as caught:
         resolve(monitor, sources, facts)
     assert caught.value.code == code and caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("sources", "wanted"),
+    [
+        ("vm1", SECOND),
+        (" vm1 , ens1:vf3", SECOND),
+        ("vm6", FIRST),
+        ("vm3,vm6", FIRST),  # vm3 is on both
+        ("vm3", ""),  # which of its two?
+        ("vm1,vm6", ""),  # on no common port: it is refused when the rule is resolved
+        ("vm5", ""),  # no VF at all
+        ("vm1,vm5", ""),
+        ("all", ""),
+        ("uplink", ""),
+        ("", ""),
+    ],
+)
+def test_the_port_of_those_who_are_watched(facts: Facts, sources: str, wanted: str) -> None:
+    assert port_of(sources, facts) == wanted
+
+
+def test_a_port_of_nobody(facts: Facts) -> None:
+    with pytest.raises(UsageError) as caught:
+        port_of("vm1,vm99", facts)
+    assert caught.value.code == "NFV-MIRROR-020"
 
 
 @pytest.mark.parametrize(("text", "wanted"), [("", 0), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("1d", 86400)])
