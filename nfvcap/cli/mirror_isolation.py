@@ -41,8 +41,8 @@ _LONGEST_S, _MORE_S = 12 * 3600.0, 900.0
 @click.option("--for", "for_s", type=Duration(), default="1m", show_default=True, metavar="TIME",
               help="How long; Ctrl-C ends it earlier, and it is counted all the same.")  # fmt: skip
 @click.option("--while", "command", default="", metavar="COMMAND",
-              help="Instead of a time: for as long as this runs (a line for sh), as in 'nfvcap attach-vf vm3 --mirror vm1; "
-              "nfvcap detach-vf vm3'.")  # fmt: skip
+              help="Instead of a time: for as long as this runs (a line for sh), as in "
+              "'nfvcap attach-vf vm3 --mirror vm1; nfvcap detach-vf vm3'.")  # fmt: skip
 @format_option("text", "json")
 def mirror_isolation(
     *, guests: tuple[str, ...], host: str, inventory: tuple[Path, ...], from_: str, size_bytes: int, rate_pps: float,

@@ -84,7 +84,7 @@ def _port_refusal(request: Request, port: Port) -> Refusal | None:
     if port.driver == "nfp" and request.backend != NAME:
         return Refusal(
             NAME, f"{_NFP_UNKNOWN}: the watched guest could lose them",
-            f"--backend {NAME}, and `nfvcap mirror isolation` meanwhile",
+            f"`nfvcap mirror add … --backend {NAME}`, and `nfvcap mirror isolation` meanwhile",
         )  # fmt: skip
     if kinds_of(request) & {ALL, UPLINK}:
         return Refusal(
