@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.agent.captures import check
-from tests.agent.support import Agent, read_packets
+from tests.agent.readers import assert_readers_agree
+from tests.agent.support import Agent
 from tests.agent.test_capture_control import ask
 from tests.agent.test_generate import SMALL, generate
 from tests.agent.test_generate_links import veth
@@ -111,7 +112,7 @@ def captured(agent: Agent, where: Path, port: str, near: str, frames: list[bytes
     except BaseException:
         running.kill()
         raise
-    return [(p.wire_bytes, p.data) for p in read_packets(where / "x.pcap")]
+    return [(p.wire_bytes, p.data) for p in assert_readers_agree(where / "x.pcap")]
 
 
 def test_frames_longer_than_a_buffer(agent: Agent, memory_dir: Path, veth: tuple[str, str]) -> None:
