@@ -4,6 +4,8 @@
  * $NFVCAP_FAKE_VF names what the host does, in words with a blank between:
  *   reset               after 0.3 s the driver says that the host resets the function; the host is done 0.5 s later,
  *                       until then it cannot be reset, afterwards it is promiscuous no longer
+ *                       (only the first port that is named is reset)
+ *   slow-reset          the same, and the driver takes 2 s for it once the host is done
  *   reset-forever       the same, but the host is never done
  *   refuses-promiscuous the call fails          ignores-promiscuous it succeeds and nothing changes
  *   refuses-multicast, ignores-multicast        the same
@@ -25,6 +27,7 @@
 
 #define RESET_AFTER_US 300000
 #define HOST_BUSY_US 500000
+#define SLOW_RESET_US 2000000
 #define RSS_KEY_BYTES 52 /* as Intel's NICs of 10 Gb/s and more have it */
 
 int __real_rte_eth_dev_callback_register(uint16_t port, enum rte_eth_event_type event, rte_eth_dev_cb_fn call,
@@ -81,7 +84,7 @@ int __wrap_rte_eth_dev_callback_register(uint16_t port, enum rte_eth_event_type 
                                          void *arg)
 {
     pthread_t thread;
-    if (event == RTE_ETH_EVENT_INTR_RESET && word("reset") != NULL) {
+    if (event == RTE_ETH_EVENT_INTR_RESET && word("reset") != NULL && listener.call == NULL) {
         listener = (struct listener){port, call, arg};
         if (pthread_create(&thread, NULL, host, &listener) == 0)
             pthread_detach(thread);
@@ -91,8 +94,11 @@ int __wrap_rte_eth_dev_callback_register(uint16_t port, enum rte_eth_event_type 
 
 int __wrap_rte_eth_dev_reset(uint16_t port)
 {
-    note_call("reset", host_busy ? "refused" : "done");
-    return host_busy ? -EAGAIN : 0;
+    bool busy = host_busy;
+    note_call("reset", busy ? "refused" : "done");
+    if (!busy && word("slow-reset") != NULL)
+        usleep(SLOW_RESET_US);
+    return busy ? -EAGAIN : 0;
 }
 
 int __wrap_rte_eth_link_get_nowait(uint16_t port, struct rte_eth_link *link)

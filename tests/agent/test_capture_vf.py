@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -64,6 +65,25 @@ def test_a_reset_that_never_ends_is_a_gap_up_to_the_end(
     assert said(calls, "reset").count("done") == 0 and done.report["port_restarts"] == 0
     assert 0.9e9 < done.report["link_gap_ns"] < 1.3e9, "from the driver's word after 0.3 s on"
     assert "1 of 1 ports had no link at the end" in done.stderr
+
+
+@pytest.mark.parametrize("lcores", ["0,1", "0"])
+def test_other_ports_go_on_while_one_is_reset(
+    on_nic: Agent, monkeypatch: pytest.MonkeyPatch, calls: Path, lcores: str
+) -> None:
+    """The driver takes two seconds. A thread of its own goes on; one for both ports says that it did not."""
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("two threads need two CPUs")
+    monkeypatch.setenv("NFVCAP_FAKE_VF", "slow-reset")
+    done = on_nic.capture(*NULL_PORT, "--port", "vdev:net_null1,size=64", "--count-only", *MINIMAL, "--lcores", lcores,
+                          "--duration", "4")  # fmt: skip
+    assert said(calls, "reset")[-1] == "done" and done.report["port_restarts"] == 1
+    reset, other = (port["queues"][0] for port in done.report["ports"])
+    assert reset["received"] > 0 and done.report["link_gap_ns"] > 2.4e9
+    if lcores == "0,1":
+        assert other["max_gap_ns"] < 1e9, "the port beside it stood still, too"
+    else:
+        assert other["max_gap_ns"] > 1.9e9
 
 
 def test_packets_before_and_after_a_reset_are_in_one_file(

@@ -86,12 +86,27 @@ static void park(struct session *s, unsigned port, bool parked)
 {
     const struct port *p = &s->ports[port];
     for (unsigned i = 0; i < s->n_workers; i++) {
+        if (!worker_polls(s->workers[i], p->id))
+            continue;
         if (parked)
             worker_park(s->workers[i], p->id);
         else
             worker_unpark(s->workers[i], p->id, p->restarted_tsc);
     }
     s->parked = parked ? s->parked | 1u << port : s->parked & ~(1u << port);
+}
+
+/* A driver may take a second to reset its port. Whoever has no queue of it touches nothing of it, and goes on. */
+static void pause_pollers(struct session *s, unsigned port, bool paused)
+{
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        if (!worker_polls(s->workers[i], s->ports[port].id))
+            continue;
+        if (paused)
+            worker_pause(s->workers[i]);
+        else
+            worker_resume(s->workers[i]);
+    }
 }
 
 static void restart(struct session *s, unsigned i, bool reset)
@@ -123,12 +138,11 @@ void restart_if_wanted(struct session *s)
     if (wanted == 0)
         return;
     uint32_t reset = atomic_exchange(&s->reset_wanted, 0);
-    for (unsigned i = 0; i < s->n_workers; i++)
-        worker_pause(s->workers[i]);
     for (unsigned i = 0; i < s->options.n_ports; i++) {
-        if ((wanted >> i & 1) != 0)
-            restart(s, i, (reset >> i & 1) != 0);
+        if ((wanted >> i & 1) == 0)
+            continue;
+        pause_pollers(s, i, true);
+        restart(s, i, (reset >> i & 1) != 0);
+        pause_pollers(s, i, false);
     }
-    for (unsigned i = 0; i < s->n_workers; i++)
-        worker_resume(s->workers[i]);
 }

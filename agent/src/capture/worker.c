@@ -71,6 +71,15 @@ static void note_descriptors(struct worker *w)
     }
 }
 
+bool worker_polls(const struct worker *w, uint16_t port)
+{
+    for (unsigned i = 0; i < w->n_queues; i++) {
+        if (w->queues[i].queue->port == port)
+            return true;
+    }
+    return false;
+}
+
 static unsigned poll_nothing(struct queue *q)
 {
     return 0;

@@ -22,6 +22,9 @@ void worker_start(struct worker *w);
 /* Wait until the thread has polled every queue once: packets would be stored from here on. */
 void worker_wait_ready(struct worker *w);
 
+/* Does one of its queues belong to this port? */
+bool worker_polls(const struct worker *w, uint16_t port);
+
 /* Keep the thread away from its ports (to restart one), and let it go on. */
 void worker_pause(struct worker *w);
 void worker_resume(struct worker *w);
