@@ -51,6 +51,7 @@ def test_limits_that_are_met(
     assert run(bench_cost, monkeypatch, calls=GOOD_CALLS, ratio=GOOD_RATIO) == 0
     said = capsys.readouterr().out
     assert said.count(": met") == 4 and "not met" not in said
+    assert "no role is run" in said.splitlines()[-1], "what the figures leave out"
 
 
 @pytest.mark.parametrize(
