@@ -8,11 +8,11 @@
 static struct bytes file;
 static char path[] = "/tmp/nfvcap-feed-XXXXXX";
 static struct feed feed;
+static struct destinations destinations;
 
 static void begin(uint32_t link)
 {
     memset(&feed, 0, sizeof(feed));
-    feed.layout = layout_with_tags(0);
     feed.room = 1514;
     file.len = 0;
     put_pcap_header(&file, 0xa1b23c4d, link);
@@ -32,13 +32,24 @@ static const char *open_file(bool renumber, uint64_t first)
     return feed_file(&feed, path, renumber, first);
 }
 
+/* So many addresses, 02:..:00 and on; every other one is behind a tag. */
+static void address(uint32_t n)
+{
+    destinations.n = n;
+    for (uint32_t i = 0; i < n; i++) {
+        destinations.layout[i] = layout_with_tags(i % 2);
+        destinations.layout[i].dst_mac[5] = (uint8_t)i;
+    }
+}
+
 static void test_numbered(void **state)
 {
     struct sizes sizes;
 
     begin(LINK_ETHERNET);
     assert_null(sizes_parse(&sizes, "64,1518", 64, 16000));
-    feed_numbered(&feed, &sizes, 3, 100);
+    address(1);
+    feed_numbered(&feed, &destinations, &sizes, false, 3, 100);
     for (unsigned k = 0; k < 10; k++) {
         uint8_t frame[1514];
         struct frame_id id;
@@ -49,6 +60,36 @@ static void test_numbered(void **state)
         feed_write(&feed, frame, size, 5000 + k);
         assert_int_equal(frame_judge(frame, size, size, &id), FRAME_GOOD);
         assert_true(id.flow == k % 3 && id.seq == 100 + k / 3 && id.time_ns == 5000 + k);
+    }
+}
+
+/* Flow i goes to address i modulo their number, also where the flows are no multiple of the addresses. */
+static void test_several_addresses(void **state)
+{
+    static const uint32_t cases[][2] = {{1, 1}, {2, 2}, {2, 5}, {3, 3}, {3, 7}, {1, 4}};
+    struct sizes sizes;
+
+    begin(LINK_ETHERNET);
+    assert_null(sizes_parse(&sizes, "64,128,1000", 64, 16000));
+    for (unsigned c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        uint32_t n = cases[c][0], flows = cases[c][1];
+
+        address(n);
+        feed_numbered(&feed, &destinations, &sizes, true, flows, 7);
+        for (uint32_t k = 0; k < 100; k++) {
+            static const uint32_t want[] = {60, 124, 996};
+            uint8_t frame[1514];
+            struct frame_id id;
+            uint64_t gap;
+            uint32_t size = feed_look(&feed, &gap), to = k % flows % n;
+
+            assert_int_equal(size, want[k % 3] + 4 * (to % 2)); /* the tag comes on top */
+            feed_write(&feed, frame, size, k);
+            assert_int_equal(frame_judge(frame, size, size, &id), FRAME_GOOD);
+            assert_true(id.flow == k % flows && id.seq == 7 + k / flows);
+            assert_int_equal(frame[5], to);
+            assert_int_equal(frame[12], to % 2 ? 0x81 : 0x08);
+        }
     }
 }
 
@@ -172,11 +213,9 @@ static void test_useless_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbered),
-        cmocka_unit_test(test_replay),
-        cmocka_unit_test(test_file_emptied_meanwhile),
-        cmocka_unit_test(test_renumber),
-        cmocka_unit_test(test_useless_files),
+        cmocka_unit_test(test_numbered), cmocka_unit_test(test_several_addresses),
+        cmocka_unit_test(test_replay),   cmocka_unit_test(test_file_emptied_meanwhile),
+        cmocka_unit_test(test_renumber), cmocka_unit_test(test_useless_files),
     };
     int fd = mkstemp(path), failed;
 

@@ -11,13 +11,14 @@ PathLike = str | Path
 
 
 def _words(options: Mapping[str, object]) -> Iterator[str]:
-    """``--key value`` for what is set; True stands for a bare flag."""
+    """``--key value`` for what is set, again for each of a tuple; True stands for a bare flag."""
     for key, value in options.items():
-        if value is None or value is False:
-            continue
-        yield f"--{key}"
-        if value is not True:
-            yield str(value)
+        for one in value if isinstance(value, tuple) else (value,):
+            if one is None or one is False:
+                continue
+            yield f"--{key}"
+            if one is not True:
+                yield str(one)
 
 
 def _seconds(value: float | None) -> str | None:
@@ -58,8 +59,8 @@ class CaptureOptions:
 
     def argv(self) -> list[str]:
         """The words after the program's name."""
-        ports = [word for port in self.ports for word in ("--port", port)]
         options = {
+            "port": self.ports,
             "count-only": self.write is None,
             "write": self.write,
             "queues": self.queues if self.queues != 1 else None,
@@ -83,15 +84,20 @@ class CaptureOptions:
             "metrics-file": self.metrics_file,
         }
         json = "--json" if self.json_file is None else f"--json={self.json_file}"
-        return ["capture", "--quiet", *ports, *_words(options), json, *self.extra]
+        return ["capture", "--quiet", *_words(options), json, *self.extra]
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateOptions:
-    """``nfvcap-agent generate``: numbered frames of ``size``, or the frames of the file ``replay``."""
+    """``nfvcap-agent generate``: numbered frames of ``size``, or the frames of the file ``replay``.
+
+    Flow i is for the address ``dst_mac[i % len(dst_mac)]``; ``vlan`` has one for all of them, or one for each
+    ("none": no tag).
+    """
 
     port: str
     size: str | None = None
+    untagged_size: bool = False
     replay: PathLike | None = None
     rounds: int | None = None
     renumber: bool = False
@@ -101,8 +107,8 @@ class GenerateOptions:
     flows: int | None = None
     first: int | None = None
     seed: int | None = None
-    vlan: str | None = None
-    dst_mac: str | None = None
+    vlan: tuple[str, ...] = ()
+    dst_mac: tuple[str, ...] = ()
     src_mac: str | None = None
     burst: int | None = None
     when_full: str | None = None  # "wait" or "drop"
@@ -118,6 +124,7 @@ class GenerateOptions:
         options = {
             "port": self.port,
             "size": self.size,
+            "untagged-size": self.untagged_size,
             "replay": self.replay,
             "rounds": self.rounds,
             "renumber": self.renumber,
@@ -158,9 +165,9 @@ class CheckOptions:
 
     def argv(self) -> list[str]:
         """The words after the program's name."""
-        per_flow = [word for flow, n in self.expect_flows for word in ("--expect", f"{flow}:{n}")]
+        per_flow = tuple(f"{flow}:{n}" for flow, n in self.expect_flows)
         options = {
-            "expect": self.expect,
+            "expect": (self.expect, *per_flow),
             "flows": self.flows,
             "first": self.first,
             "strict": self.strict,
@@ -169,7 +176,7 @@ class CheckOptions:
             "threads": self.threads,
             "memory": self.memory,
         }
-        return ["check", "--json", *per_flow, *_words(options), "--", *map(str, self.files)]
+        return ["check", "--json", *_words(options), "--", *map(str, self.files)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One guest that is measured into: its VFs together where the source can send to all of them, else one by one."""
+"""One guest that is measured into: all its VFs together, each a flow of its own."""
 
 from __future__ import annotations
 
@@ -8,21 +8,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nfvcap.cli.output import say
 from nfvcap.cli.spot import Spot
 from nfvcap.door.door import Door, shell
 from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.model.result import Check, HostResult
 from nfvcap.verify.packets.engines.guest import driver_there, path_name, title_of, word_of
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
-from nfvcap.verify.packets.run import INTERRUPTED, Wish
-from nfvcap.verify.packets.sources.named import ONE_AT_A_TIME, sends_to_several
+from nfvcap.verify.packets.run import Wish
 
 if TYPE_CHECKING:
     from nfvcap.cli.verify_guest import Looked
-
-TOGETHER = "NFV-PKT-022"
-"""The check that all VFs of a guest are measured at once."""
 
 
 def add(host: HostResult, more: HostResult) -> HostResult:
@@ -71,34 +66,23 @@ class GuestRun:
             before = tuple(self._noise())
             vfs = self._vfs()
         except NfvcapError as error:
-            told = [check for path in self.path_names() for check in untried(path + wish.behind, wish, error)]
-            return HostResult(host=host.host, environment=host.environment, checks=(*before, *self._apart(), *told))
-        if self._together(len(vfs)):
-            return Spot(self.name, vfs, self.way).result(self.looked, host, wish, before)
-        say(f"{self.name}: {ONE_AT_A_TIME}, so each of its {len(vfs)} VFs is measured by itself")
-        made = HostResult(host=host.host, environment=host.environment, checks=(*before, *self._apart()))
-        for vf in vfs:
-            spot = Spot(self.name, (vf,), self.way)
-            ended = any(measurement.partial == INTERRUPTED for measurement in made.measurements)
-            more = spot.not_reached(self.looked, host, wish) if ended else spot.result(self.looked, host, wish)
-            made = add(made, more)
-        return made
+            told = untried(self.path_name() + wish.behind, wish, error)
+            return HostResult(host=host.host, environment=host.environment, checks=(*before, *told))
+        return Spot(self.name, vfs, self.way).result(self.looked, host, wish, before)
 
     def not_reached(self, host: HostResult, wish: Wish) -> HostResult:
         """The checks that it would have had, when the run was interrupted before."""
         from nfvcap.verify.packets.untried import NOT_REACHED, unmeasured
 
-        told = [check for path in self.path_names() for check in unmeasured(path + wish.behind, wish, NOT_REACHED)]
-        return HostResult(host=host.host, environment=host.environment, checks=(*self._apart(), *told))
+        told = unmeasured(self.path_name() + wish.behind, wish, NOT_REACHED)
+        return HostResult(host=host.host, environment=host.environment, checks=told)
 
-    def path_names(self) -> list[str]:
-        """What its paths are called when they are measured, as far as that is known without asking the guest."""
+    def path_name(self) -> str:
+        """What its path is called when it is measured, as far as that is known without asking the guest."""
         entries = self._entries()
         interfaces = [entry["interface"] or "" for entry in entries] if self._seen["state"] == "running" else []
-        word = word_of(self.looked.options.engine, interfaces)
         addresses = [str(entry["address"]) for entry in entries] or list(self.looked.options.vf)
-        groups = [addresses] if self._together(len(addresses)) else [[one] for one in addresses]
-        return [path_name(title_of(self.name, group), word) for group in groups]
+        return path_name(title_of(self.name, addresses), word_of(self.looked.options.engine, interfaces))
 
     @property
     def _seen(self) -> Mapping[str, Any]:
@@ -111,17 +95,6 @@ class GuestRun:
         known = {vf.address for nic in self.looked.facts.nics if nic.sriov for vf in nic.sriov.vfs}
         there = [entry for entry in self._seen["vfs"] if entry["address"] in known]
         return [entry for entry in there if not wanted or entry["address"] in wanted]
-
-    def _together(self, vfs: int) -> bool:
-        return vfs <= 1 or sends_to_several(self.looked.source)
-
-    def _apart(self) -> tuple[Check, ...]:
-        """What is said of several VFs that are measured by themselves."""
-        from nfvcap.verify.packets.checks import skipped
-
-        vfs = len(self._entries())
-        reason = f"{ONE_AT_A_TIME}: each of the {vfs} VFs is measured by itself"
-        return () if self._together(vfs) else (skipped(TOGETHER, self.name, reason),)
 
     def _noise(self) -> Iterator[Check]:
         """Does the host leave the CPU of the guest's first vCPU alone?"""

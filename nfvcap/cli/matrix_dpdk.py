@@ -22,7 +22,6 @@ from nfvcap.verify.packets.cells import BARE_METAL, TRAFFICS, VIRTUAL_FUNCTION, 
 from nfvcap.verify.packets.checks import made
 from nfvcap.verify.packets.engines.dpdk_pf import PLACE, Lent, give_back, left, lent
 from nfvcap.verify.packets.engines.ports import Choice, by_dpdk, of_dpdk, virtual
-from nfvcap.verify.packets.sources.named import ONE_AT_A_TIME, sends_to_several
 
 if TYPE_CHECKING:
     from nfvcap.cli.verify_guest import Looked
@@ -64,11 +63,10 @@ def passthrough(looked: Looked, guest: str, choice: Choice, budget_s: float) -> 
 def functions(looked: Looked, choice: Choice, budget_s: float) -> Iterator[Found]:
     """The rows for one and two VFs, captured on the host; DPDK has PF and VFs as long as the block."""
     most = min(len(VFS), choice.nic.sriov.total_vfs) if choice.nic and choice.nic.sriov else 0
-    if not sends_to_several(looked.source):
-        most = min(most, 1)
     with _group(looked, choice, VFS, most, budget_s) as (found, nic, here, agent_at):
         if nic is not None and here is not None:
-            found.reasons |= dict.fromkeys(BY_KERNEL, _NOT_BY_KERNEL) | dict.fromkeys(VFS[most:], ONE_AT_A_TIME)
+            found.reasons |= dict.fromkeys(BY_KERNEL, _NOT_BY_KERNEL)
+            found.reasons |= dict.fromkeys(VFS[most:], f"{nic.address} cannot have so many VFs")
             for number, key in enumerate(VFS[:most], 1):
                 ports = of_dpdk(nic, here.vfs[:number], here.token)
                 title = (

@@ -62,13 +62,6 @@ class Spot:
         return HostResult(host=host.host, environment=around, checks=(*before, *checks(measurement, digest)),
                           fingerprint=digest, measurements=(measurement,))  # fmt: skip
 
-    def not_reached(self, looked: Looked, host: HostResult, wish: Wish) -> HostResult:
-        """The checks that it would have had, when the run was interrupted before."""
-        from nfvcap.verify.packets.untried import NOT_REACHED, unmeasured
-
-        told = unmeasured(self.path_name(looked) + wish.behind, wish, NOT_REACHED)
-        return HostResult(host=host.host, environment=host.environment, checks=told)
-
     def path_name(self, looked: Looked) -> str:
         """What the path is called, as far as that is known before it is opened."""
         title = self.title or title_of(self.name, [vf.address for vf in self.ports])

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -26,7 +26,6 @@ from nfvcap.verify.packets.checks import failed, skipped
 from nfvcap.verify.packets.engines.ports import Choice, choose, lendable, lent, no_dpdk_pf, planned
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
 from nfvcap.verify.packets.run import INTERRUPTED, Wish
-from nfvcap.verify.packets.sources.named import ONE_AT_A_TIME, sends_to_several
 from nfvcap.verify.packets.traffic import traffic
 
 if TYPE_CHECKING:
@@ -77,8 +76,7 @@ def guests(looked: Looked, host: HostResult, wish: Wish) -> HostResult:
             continue
         for some, engines in ways:
             groups += [partial(_one, key, measure) for key, measure in _rows(run, some, engines)]
-            known = {**there.known, **_apart(run, some, engines)}
-            there = replace(there, engines=there.engines | set(engines.values()), known=known)
+            there = replace(there, engines=there.engines | set(engines.values()))
         there = replace(there, pf_drivers=there.pf_drivers | {vfs[0].pf_driver}, vfs=max(there.vfs, len(vfs)))
     if looked.options.guest:
         name = looked.options.guest[0]
@@ -133,16 +131,8 @@ def _ways(vfs: tuple[GuestVf, ...], run: GuestRun) -> list[tuple[tuple[GuestVf, 
     return [(some, engines) for some, engines in ways if some and engines]
 
 
-def _apart(run: GuestRun, vfs: tuple[GuestVf, ...], engines: Mapping[str, str]) -> dict[Key, str]:
-    """Rows of several VFs that the source cannot send to together, with why."""
-    if len(vfs) < _MOST_VFS or sends_to_several(run.looked.source):
-        return {}
-    return dict.fromkeys(keys_of(vfs[0].pf_driver, [_MOST_VFS], engines.values()), ONE_AT_A_TIME)
-
-
 def _rows(run: GuestRun, vfs: tuple[GuestVf, ...], engines: dict[str, str]) -> Iterator[tuple[Key, Measure]]:
-    most = _MOST_VFS if sends_to_several(run.looked.source) else 1
-    for number in range(1, min(len(vfs), most) + 1):
+    for number in range(1, min(len(vfs), _MOST_VFS) + 1):
         some = tuple(vf.address for vf in vfs[:number])
         for option, engine in engines.items():
             for key in keys_of(vfs[0].pf_driver, [number], [engine]):
@@ -166,7 +156,7 @@ def _measured(
     host: HostResult, wish: Wish, groups: Sequence[Group], there: There, traffics: tuple[str, ...]
 ) -> HostResult:
     done: set[Key] = set()
-    known = dict(there.known)
+    known: dict[Key, str] = {}
     ended = False
     for group in groups:
         with group() as found:

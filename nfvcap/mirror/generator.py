@@ -59,6 +59,6 @@ class Generator:
         tag = TAG_BYTES if stream.vlan else 0
         return GenerateOptions(
             port=self._port, size=str(stream.size_bytes + tag + _FCS_BYTES), rate=f"{rate_pps:g}pps", first=first,
-            count=stream.count or None, duration_s=None if stream.count else longest_s, dst_mac=stream.mac,
-            vlan=str(stream.vlan) if stream.vlan else None,
+            count=stream.count or None, duration_s=None if stream.count else longest_s, dst_mac=(stream.mac,),
+            vlan=(str(stream.vlan),) if stream.vlan else (),
         )  # fmt: skip

@@ -18,6 +18,7 @@ from tests.agent.captures import FORMS, START_NS, Record, check, numbered, pcap,
 from tests.agent.support import Agent, read_packets
 
 SMALL = ("--huge-pages", "off")
+TWO = ("--dst-mac", "02:00:00:00:00:01", "--dst-mac", "02:00:00:00:00:02")
 
 
 def generate(agent: Agent, *args: str | Path, code: int = 0) -> dict[str, Any]:
@@ -80,6 +81,37 @@ def test_every_byte_is_as_the_format_says(agent: Agent, tmp_path: Path) -> None:
         previous = ident.time_ns
         want = build([68, 996][k % 2], FrameId(77 + k // 3, ident.time_ns, k % 3), layout)
         assert packet.data == want
+
+
+def test_each_flow_has_the_address_and_the_tags_of_its_turn(agent: Agent, tmp_path: Path) -> None:
+    """Frame for frame, and `check` counts each flow whole: five flows to three addresses, one of them untagged."""
+    path = tmp_path / "x.pcap"
+    to = [Layout(bytes.fromhex(f"0200008100{i:02x}"), tags=tags)
+          for i, tags in enumerate([(Tag(7),), (), (Tag(10, 0x88A8), Tag(4094))])]  # fmt: skip
+    args = [word for layout in to for word in ("--dst-mac", layout.dst_mac.hex(":"))]
+    report = generate(agent, "--port", into(path), "--rate", "max", "--count", "1000", "--flows", "5", *args,
+                      "--vlan", "7", "--vlan", "none", "--vlan", "10,4094", "--untagged-size", "--size",
+                      "64,1518")  # fmt: skip
+    assert [flow["sent"] for flow in report["flows"]] == [200] * 5
+    assert check(agent, path, "--expect", "1000", "--flows", "5").code == 0
+    for k, packet in enumerate(read_packets(path)):
+        layout = to[k % 5 % 3]
+        _, ident = judge(packet.data)
+        assert ident is not None
+        size = [60, 1514][k % 2] + 4 * len(layout.tags)
+        assert packet.data == build(size, FrameId(k // 5, ident.time_ns, k % 5), layout)
+
+
+def test_several_addresses_get_a_flow_each_and_all_the_same_tag(agent: Agent, tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    report = generate(agent, "--port", into(path), "--rate", "max", "--count", "301", "--vlan", "100",
+                      "--dst-mac", "02:00:00:81:00:00", "--dst-mac", "02:00:00:81:00:01")  # fmt: skip
+    assert [(flow["flow"], flow["sent"]) for flow in report["flows"]] == [(0, 151), (1, 150)]
+    for k, packet in enumerate(read_packets(path)):
+        assert (
+            packet.data[:18] == bytes.fromhex(f"0200008100{k % 2:02x}020000000001810000640800")
+            and len(packet.data) == 64
+        )
 
 
 def sent_times(path: Path) -> list[int]:
@@ -272,6 +304,11 @@ def test_replay_of_a_damaged_file(agent: Agent, tmp_path: Path) -> None:
         (["--port", "vdev:net_null0", "--count", "1", "--vlan", "4095"], "0 to 4094"),
         (["--port", "vdev:net_null0", "--count", "1", "--vlan", "1,2,3"], "one or two"),
         (["--port", "vdev:net_null0", "--count", "1", "--dst-mac", "1:2:3"], "MAC address"),
+        (["--port", "vdev:net_null0", "--count", "1", "--vlan", "1", "--vlan", "2"], "2 --vlan for 1 --dst-mac"),
+        (["--port", "vdev:net_null0", "--count", "1", "--flows", "1", *TWO], "--flows 1 does not reach 2 addresses"),
+        (["--port", "vdev:net_null0", "--count", "1", "--size", "63", "--untagged-size", "--vlan", "5"], "64 to 16000"),
+        (["--port", "vdev:net_null0", "--replay", "x", *TWO], "for numbered frames"),
+        (["--port", "vdev:net_null0", "--replay", "x", "--vlan", "5"], "for numbered frames"),
         (["--port", "vdev:net_null0", "--count", "1", "--dst-ip", "::1"], "IPv4"),
         (["--port", "vdev:net_null0", "--count", "1", "--flows", "65537"], "1 to 65536"),
         (["--port", "vdev:net_null0", "--count", "1", "--burst", "65"], "1 to 64"),

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from nfvcap.mirror.generator import Generator
 from nfvcap.mirror.stream import Sent, Stream
 from nfvcap.verify.packets.engines.vf import GuestVf
 from nfvcap.verify.packets.path import Order, Source
+from nfvcap.verify.packets.sources.agent import AgentSource
 from nfvcap.verify.packets.sources.named import opened
 from nfvcap.verify.packets.sources.origin import Origin
 from nfvcap.verify.packets.traffic import traffic
@@ -79,7 +81,7 @@ def listening(interface: str) -> Iterator[dict[str, list[int]]]:
                 except TimeoutError:
                     continue
                 verdict, ident = judge(data)
-                if verdict is Verdict.GOOD and ident is not None and ident.flow == 0:
+                if verdict is Verdict.GOOD and ident is not None:
                     found[data[:6].hex(":")].append(ident.seq)
 
         thread = threading.Thread(target=listen)
@@ -132,10 +134,12 @@ VF = GuestVf("0000:03:10.0", "0000:03:00.0", "kernel", 0, ONE, 0, 0, "eth0", "")
 
 
 @contextmanager
-def source_there(door: CommandDoor, program: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
+def source_there(
+    door: CommandDoor, program: Path, monkeypatch: pytest.MonkeyPatch, *others: GuestVf
+) -> Iterator[Source]:
     """What `nfvcap verify --from host2:eth0` sends with."""
     monkeypatch.setattr(build, "locate", lambda: program)
-    with opened(Origin("agent", "af_packet:eth0", door), [VF]) as source:
+    with opened(Origin("agent", "af_packet:eth0", door), [VF, *others]) as source:
         yield source
 
 
@@ -149,11 +153,23 @@ def test_verification_sends_from_there_as_well(
             sent = emission.wait(60)
         assert sent.numbered == 300 and not sent.interrupted
         with source.sending(Order(traffic("64"), 1 << 30, 1000)):
-            time.sleep(0.5)
+            wait_for(lambda: len(found[ONE]) > 400, "nothing is sent")
         at_the_end = len(found[ONE])
         time.sleep(0.3)
         assert len(found[ONE]) == at_the_end, "it stops when its block is left"
-    assert found[ONE][:300] == list(range(300)) and at_the_end > 300
+    assert found[ONE] == [*range(300), *range(at_the_end - 300)]
+
+
+def test_several_vfs_get_a_flow_each(
+    cable: tuple[CommandDoor, str], agent_binary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door, here = cable
+    other = replace(VF, mac=TWO, vlan=100)
+    with listening(here) as found, source_there(door, agent_binary, monkeypatch, other) as source:
+        with source.sending(Order(traffic("64", 2), 300, 1000)) as emission:
+            assert emission.wait(60).numbered == 300
+        assert isinstance(source, AgentSource) and "--vlan none --vlan 100" in source.last_command
+    assert found[ONE] == found[TWO] == list(range(150))
 
 
 def test_a_file_that_is_replayed_there_is_brought_there(

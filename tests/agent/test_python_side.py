@@ -161,10 +161,10 @@ def test_every_option_is_known_to_the_program(client: Agent, memory_dir: Path, t
     assert report.nic_missed is None
     sent = client.generate(
         GenerateOptions(
-            port="vdev:net_null0", size="68,128", rate="1Mpps", count=100, duration_s=5, flows=2, first=7, seed=3,
-            vlan="5", dst_mac="02:00:00:00:00:09", src_mac="02:00:00:00:00:08", burst=8, link_mbps=10000, cpu=0,
-            when_full="drop", omit_every=10, linger_s=0.01,
-            huge_pages="off",
+            port="vdev:net_null0", size="64,128", untagged_size=True, rate="1Mpps", count=100, duration_s=5, flows=2,
+            first=7, seed=3, vlan=("5", "none"), dst_mac=("02:00:00:00:00:09", "02:00:00:00:00:0a"),
+            src_mac="02:00:00:00:00:08", burst=8, link_mbps=10000, cpu=0, when_full="drop", omit_every=10,
+            linger_s=0.01, huge_pages="off",
         )
     )  # fmt: skip
     assert (sent.numbered, sent.sent, sent.omitted, [flow.sent for flow in sent.flows]) == (100, 90, 10, [50, 50])

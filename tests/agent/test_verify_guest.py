@@ -11,18 +11,23 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nfvcap.agent import build
 from nfvcap.agent.deploy import deploy
 from nfvcap.model.measurement import Trial
 from nfvcap.model.result import Result, Verdict
 from nfvcap.verify.packets.engines.guest import Place, guest_path
+from nfvcap.verify.packets.engines.vf import GuestVf
+from nfvcap.verify.packets.path import Source
 from nfvcap.verify.packets.profiles import PROFILES
+from nfvcap.verify.packets.sources.named import opened
+from nfvcap.verify.packets.sources.origin import Origin
 from nfvcap.verify.packets.sources.wire import wire_source
 from nfvcap.verify.packets.traffic import traffic
 from nfvcap.verify.packets.trials import Trials
@@ -43,18 +48,22 @@ def guest(tmp_path: Path) -> Iterator[Room]:
 @contextmanager
 def trials(
     agent: Agent, guest: Room, directory: Path, words: str = "64", omit_every: int = 0, options: tuple[str, ...] = (),
-    **path: Any,
+    vfs: tuple[GuestVf, ...] = (), origin: Origin | None = None, **path: Any,
 ) -> Iterator[Trials]:  # fmt: skip
+    vfs = vfs or (guest.vf,)
     there = deploy(guest.door, agent.binary, str(directory / "bin" / "nfvcap-agent"))
     place = Place(guest.door, there, str(directory), (*SMALL, *options))
-    with (
-        wire_source(guest.wire(), "wire", [guest.vf.layout], omit_every) as source,
-        guest_path(
-            guest.name, [guest.vf], place, source, PROFILE, engine="kernel", label="functional", **path
-        ) as where,
-    ):
+    with ExitStack() as stack:
+        source: Source = stack.enter_context(
+            opened(origin, vfs, omit_every)
+            if origin
+            else wire_source(guest.wire(), "wire", [vf.layout for vf in vfs], omit_every)
+        )
+        where = stack.enter_context(
+            guest_path(guest.name, vfs, place, source, PROFILE, engine="kernel", label="functional", **path)
+        )
         assert where.captured_in == path.get("kind", "guest")
-        yield Trials(replace(where, drain_s=0.5), traffic(words), PROFILE, time.monotonic() + 120)
+        yield Trials(replace(where, drain_s=0.5), traffic(words, len(vfs)), PROFILE, time.monotonic() + 120)
 
 
 def rows(trial: Trial) -> dict[str, int]:
@@ -76,6 +85,37 @@ def test_every_frame_of_the_wire_is_in_the_file_in_the_guest(agent: Agent, guest
     assert sum(sample.received for sample in trial.timeline) >= 2000
     assert guest.pids() == [] and list(memory_dir.glob("nfvcap-verify-*")) == []
     assert "DOWN" in guest.run("ip", "-br", "link", "show", guest.interface).upper()  # as it was before
+
+
+def two_vfs(guest: Room) -> tuple[GuestVf, ...]:
+    """Two interfaces above the guest's, which get what is for their addresses."""
+    guest.run("ip", "link", "set", guest.interface, "up")
+    made = []
+    for number, vlan in enumerate([0, 100]):
+        vf = replace(guest.vf, address=f"0000:81:10.{number}", mac=f"02:00:00:81:01:0{number}", vlan=vlan,
+                     interface=f"vf{number}")  # fmt: skip
+        words = f"ip link add link {guest.interface} name {vf.interface} address {vf.mac} type macvlan mode private"
+        guest.run(*words.split())
+        made.append(vf)
+    return tuple(made)
+
+
+@pytest.mark.parametrize("kind", ["lab", "agent"])
+def test_two_vfs_are_measured_together_from_either_source(
+    agent: Agent, guest: Room, memory_dir: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file has the frames of both, each a flow of its own. No card takes the tag of the second off here."""
+    monkeypatch.setattr(build, "locate", lambda: agent.binary)
+    origin = Origin("agent", f"af_packet:{guest.near}") if kind == "agent" else None
+    with trials(agent, guest, memory_dir, vfs=two_vfs(guest), origin=origin) as t:
+        proof = t.prove()
+        trial = t.run("fixed rate", RATE_PPS, packets=2000)
+        guest.run("ip", "link", "set", "vf1", "address", "02:00:00:81:01:99")
+        half = t.prove()
+    assert (proof.sent, proof.lost, proof.verdict) == (200, 0, Verdict.PASS)
+    assert rows(trial) == {} and trial.recounted == 2000
+    assert {size.size_bytes: size.recounted for size in trial.sizes} == {64: 1000, 68: 1000}
+    assert rows(half) == {"before_interface": 100} and "nothing came through VF 2 of 2" in half.reason
 
 
 def test_each_loss_is_in_its_row(agent: Agent, guest: Room, memory_dir: Path) -> None:

@@ -9,9 +9,13 @@
 
 #include "error.h"
 
-void feed_numbered(struct feed *f, const struct sizes *sizes, uint32_t n_flows, uint64_t first)
+void feed_numbered(struct feed *f, const struct destinations *destinations, const struct sizes *sizes, bool untagged,
+                   uint32_t n_flows, uint64_t first)
 {
+    f->to = f->first_to = destinations->layout;
+    f->end_to = f->first_to + destinations->n;
     f->sizes = *sizes;
+    f->tag_bytes = untagged ? FRAME_TAG_LEN : 0;
     f->n_flows = n_flows;
     f->flow = 0;
     f->seq = first;
@@ -118,7 +122,7 @@ uint32_t feed_look(struct feed *f, uint64_t *gap_ns)
 
     *gap_ns = 0;
     if (f->path == NULL)
-        return sizes_next(&f->sizes) - FRAME_FCS_LEN;
+        return sizes_next(&f->sizes) - FRAME_FCS_LEN + f->tag_bytes * f->to->tags;
     if (!next_record(f))
         return 0;
     if (f->batch.time_ns[f->at] != READER_NO_TIME)
@@ -131,9 +135,12 @@ static void write_numbered(struct feed *f, uint8_t *to, uint32_t size, uint64_t 
 {
     struct frame_id id = {.seq = f->seq, .time_ns = time_ns, .flow = (uint16_t)f->flow};
 
-    frame_build(to, size, &f->layout, &id);
+    frame_build(to, size, f->to, &id);
+    if (++f->to == f->end_to)
+        f->to = f->first_to;
     if (++f->flow == f->n_flows) {
         f->flow = 0;
+        f->to = f->first_to;
         f->seq++;
     }
 }

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "frame.h"
+#include "destinations.h"
 #include "offline/reader.h"
 #include "sizes.h"
 
@@ -14,14 +14,20 @@
  * long is it, when is it due), then written; sizes are without frame check sequence.
  */
 struct feed {
-    struct frame_layout layout;
     uint32_t room; /* the largest frame that can be sent */
 
-    /* Numbered frames: packet k belongs to flow k mod n_flows and has number first + k div n_flows. */
+    /*
+     * Numbered frames: packet k belongs to flow k mod n_flows and has number first + k div n_flows; flow i is
+     * for destination i mod n.
+     */
+    const struct frame_layout *to;       /* destination of the next frame, */
+    const struct frame_layout *first_to; /* the first of them all, */
+    const struct frame_layout *end_to;   /* and behind the last */
     struct sizes sizes;
+    uint32_t tag_bytes; /* what each tag adds to a size */
     uint32_t n_flows;
-    uint32_t flow; /* of the next frame */
-    uint64_t seq;  /* of the next frame */
+    uint32_t flow; /* its flow */
+    uint64_t seq;  /* its number */
 
     /* A file, over and over. */
     const char *path; /* NULL: numbered frames */
@@ -43,7 +49,9 @@ struct feed {
     uint64_t foreign;  /* while renumbering: frames without number, sent as they are */
 };
 
-void feed_numbered(struct feed *f, const struct sizes *sizes, uint32_t n_flows, uint64_t first);
+/* `untagged`: the sizes are those without tags, which make the frames longer. */
+void feed_numbered(struct feed *f, const struct destinations *destinations, const struct sizes *sizes, bool untagged,
+                   uint32_t n_flows, uint64_t first);
 
 /* NULL, or what is wrong with the file. `first` is the number of the first frame of each flow if renumbered.
  */

@@ -20,6 +20,7 @@
 
 #define LINK_WAIT_MS 10000u
 #define LARGEST_FRAME 16018u /* the letter j of RFC 6985 and two tags, as large as any NIC takes */
+#define MTU_USUAL 1500u
 #define TICK_US 100000u
 
 static volatile sig_atomic_t interrupted;
@@ -40,17 +41,27 @@ static void catch_signals(void)
 /* Frames without frame check sequence: the largest that will be asked for. */
 static uint32_t largest_frame(const struct generate_options *o)
 {
-    return o->replay != NULL ? LARGEST_FRAME - FRAME_FCS_LEN : sizes_largest(&o->sizes) - FRAME_FCS_LEN;
+    if (o->replay != NULL)
+        return LARGEST_FRAME - FRAME_FCS_LEN;
+    return sizes_largest(&o->sizes) - FRAME_FCS_LEN +
+           (o->untagged_size ? FRAME_TAG_LEN * o->destinations.most_tags : 0);
+}
+
+/* What the largest one holds behind its tags, which need no room in the MTU. */
+static uint32_t largest_payload(const struct generate_options *o)
+{
+    unsigned tags = o->untagged_size ? o->destinations.most_tags : o->destinations.fewest_tags;
+
+    return largest_frame(o) - FRAME_L2_LEN - FRAME_TAG_LEN * tags;
 }
 
 static void open_port(struct port *port, const struct generate_options *o, uint32_t room)
 {
-    uint32_t largest = largest_frame(o);
     struct port_config config = {.n_queues = 1, .n_rx_desc = 128, .n_tx_desc = 1024};
     struct eal_options eal = {.ports = &o->port, .n_ports = 1, .huge_pages = o->huge_pages};
 
-    if (o->replay == NULL && largest > 1518 - FRAME_FCS_LEN + FRAME_TAG_LEN * o->layout.tags)
-        config.mtu = largest - FRAME_L2_LEN - FRAME_TAG_LEN * o->layout.tags;
+    if (o->replay == NULL && largest_payload(o) > MTU_USUAL)
+        config.mtu = largest_payload(o);
     eal.memory_bytes = port_memory_bytes(&o->port, &config) + sender_memory_bytes(room);
     eal_start(&eal);
     port_open(port, &o->port, &config);
@@ -75,10 +86,9 @@ static void open_feed(struct sender *s)
     const struct generate_options *o = s->options;
     const char *why;
 
-    s->feed.layout = o->layout;
     s->feed.room = largest_frame(o);
     if (o->replay == NULL) {
-        feed_numbered(&s->feed, &o->sizes, o->n_flows, o->first);
+        feed_numbered(&s->feed, &o->destinations, &o->sizes, o->untagged_size, o->n_flows, o->first);
         return;
     }
     why = feed_file(&s->feed, o->replay, o->renumber, o->first);

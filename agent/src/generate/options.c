@@ -26,6 +26,7 @@ static const char help[] =
     "                      genome:LETTERS (RFC 6985: a 64, b 128, c 256, d 512, e 1024, f 1280, g 1518, h "
     "2112,\n"
     "                      i 9000, j 16000; default aaafg)\n"
+    "  --untagged-size     --size is without tags, as a port with a VLAN takes them off again\n"
     "  --replay FILE       the frames of a pcap or pcapng file, over and over until --count, --duration or "
     "--rounds\n"
     "  --rounds N          send the file so often (default 1 unless --count or --duration is given)\n"
@@ -35,12 +36,17 @@ static const char help[] =
     "times)\n"
     "  --count N           stop after N frames (10M, 1G)\n"
     "  --duration T        stop after T (10s, 500ms, 2m)\n"
-    "  --flows N           spread over N flows in turn, 1 to 65536 (default 1): each counts from --first\n"
+    "  --flows N           spread over N flows in turn, 1 to 65536 (default: one for each --dst-mac); each counts "
+    "from\n"
+    "                      --first\n"
     "  --first N           number of the first frame of each flow (default 0)\n"
     "  --seed N            send each round of several sizes in an order of its own, the same for the same "
     "seed\n"
-    "  --vlan ID[,ID]      tag the frames; of two, the first is the outer one (802.1ad)\n"
-    "  --dst-mac MAC  --src-mac MAC  --dst-ip ADDRESS\n"
+    "  --dst-mac MAC       where to; given N times, flow i goes to address i modulo N\n"
+    "  --vlan ID[,ID]      tag the frames; of two, the first is the outer one (802.1ad). Once for all, or once for "
+    "each\n"
+    "                      --dst-mac, in their order; none is no tag\n"
+    "  --src-mac MAC  --dst-ip ADDRESS\n"
     "  --burst N           frames handed to the driver at once at most, 1 to 64 (default 32)\n"
     "  --when-full W       a full port: wait (default), or drop what it does not take at once, as a wire does\n"
     "  --omit-every N      number each N-th frame but do not send it: a known loss, to test who counts\n"
@@ -59,6 +65,7 @@ static const char help[] =
 enum {
     PORT = 256,
     SIZE,
+    UNTAGGED_SIZE,
     REPLAY,
     ROUNDS,
     RENUMBER,
@@ -85,6 +92,7 @@ enum {
 static const struct option options[] = {
     {"port", required_argument, NULL, PORT},
     {"size", required_argument, NULL, SIZE},
+    {"untagged-size", no_argument, NULL, UNTAGGED_SIZE},
     {"replay", required_argument, NULL, REPLAY},
     {"rounds", required_argument, NULL, ROUNDS},
     {"renumber", no_argument, NULL, RENUMBER},
@@ -125,35 +133,6 @@ static uint64_t number(const char *option, const char *value, uint64_t min, uint
     return n;
 }
 
-static void parse_mac(const char *option, const char *value, uint8_t mac[6])
-{
-    unsigned byte[6];
-    char end;
-
-    if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4], &byte[5], &end) !=
-        6)
-        wrong(option, value, "a MAC address looks like 02:00:00:00:00:01");
-    for (unsigned i = 0; i < 6; i++)
-        mac[i] = (uint8_t)byte[i];
-}
-
-static void parse_vlan(const char *value, struct frame_layout *layout)
-{
-    unsigned id[2] = {0, 0};
-    char end;
-    int n = sscanf(value, "%u,%u%c", &id[0], &id[1], &end);
-
-    if ((n != 1 || strchr(value, ',') != NULL || strspn(value, "0123456789") != strlen(value)) && n != 2)
-        wrong("vlan", value, "one or two VLAN IDs are wanted: 100 or 10,100");
-    for (int i = 0; i < n; i++) {
-        if (id[i] > 4094)
-            wrong("vlan", value, "a VLAN ID is 0 to 4094");
-        layout->tag_type[i] = n == 2 && i == 0 ? 0x88a8 : 0x8100;
-        layout->tag_control[i] = (uint16_t)id[i];
-    }
-    layout->tags = (uint8_t)n;
-}
-
 static enum huge_pages parse_huge(const char *value)
 {
     if (strcmp(value, "auto") == 0)
@@ -175,11 +154,40 @@ static void parse_port(struct generate_options *o, const char *value)
         wrong("port", value, why);
 }
 
-/* What belongs to the traffic. False: not one of these. */
-static bool parse_traffic(struct generate_options *o, int option, uint64_t *seed)
+static void must(const char *option, const char *why)
+{
+    if (why != NULL)
+        wrong(option, optarg, why);
+}
+
+/* Whom the frames are for. False: not one of these. `common`: of all frames. */
+static bool parse_destination(struct generate_options *o, int option, struct frame_layout *common)
 {
     struct in_addr address;
 
+    switch (option) {
+    case VLAN:
+        must("vlan", destinations_add_tags(&o->destinations, optarg));
+        return true;
+    case DST_MAC:
+        must("dst-mac", destinations_add_mac(&o->destinations, optarg));
+        return true;
+    case SRC_MAC:
+        must("src-mac", mac_parse(optarg, common->src_mac));
+        return true;
+    case DST_IP:
+        if (inet_pton(AF_INET, optarg, &address) != 1)
+            wrong("dst-ip", optarg, "an IPv4 address is wanted");
+        common->dst_ip = ntohl(address.s_addr);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* What belongs to the traffic. False: not one of these. */
+static bool parse_traffic(struct generate_options *o, int option, uint64_t *seed)
+{
     switch (option) {
     case SIZE:
         o->sizes_text = optarg;
@@ -199,19 +207,8 @@ static bool parse_traffic(struct generate_options *o, int option, uint64_t *seed
     case SEED:
         *seed = number("seed", optarg, 1, UINT64_MAX);
         return true;
-    case VLAN:
-        parse_vlan(optarg, &o->layout);
-        return true;
-    case DST_MAC:
-        parse_mac("dst-mac", optarg, o->layout.dst_mac);
-        return true;
-    case SRC_MAC:
-        parse_mac("src-mac", optarg, o->layout.src_mac);
-        return true;
-    case DST_IP:
-        if (inet_pton(AF_INET, optarg, &address) != 1)
-            wrong("dst-ip", optarg, "an IPv4 address is wanted");
-        o->layout.dst_ip = ntohl(address.s_addr);
+    case UNTAGGED_SIZE:
+        o->untagged_size = true;
         return true;
     default:
         return false;
@@ -289,11 +286,44 @@ static void parse_other(struct generate_options *o, int option)
     }
 }
 
-static void finish(struct generate_options *o, uint64_t seed)
+/* Numbered frames: to whom, in which flows, how long. */
+static void finish_numbered(struct generate_options *o, const struct frame_layout *common, uint64_t seed)
 {
-    uint32_t smallest = frame_size_min(o->layout.tags) + FRAME_FCS_LEN;
+    struct destinations *to = &o->destinations;
+    uint32_t smallest;
     const char *why;
 
+    if (o->count == UINT64_MAX && o->duration_ns == UINT64_MAX)
+        die(EXIT_USAGE, "no end is given", NULL, "--count N or --duration T");
+    why = destinations_complete(to, common);
+    if (why != NULL)
+        die(EXIT_USAGE, "--vlan and --dst-mac do not match", why,
+            "give --vlan once for all addresses, or once for each, in their order; none is no tag");
+    if (o->n_flows == 0)
+        o->n_flows = to->n;
+    if (o->n_flows < to->n)
+        die(EXIT_USAGE, text("--flows %u does not reach %u addresses", o->n_flows, to->n), "a flow is for one of them",
+            text("give --flows %u or more, or leave it out", to->n));
+    smallest = frame_size_min(o->untagged_size ? 0 : to->most_tags) + FRAME_FCS_LEN;
+    if (o->sizes_text == NULL)
+        o->sizes_text = text("%u", smallest);
+    why = sizes_parse(&o->sizes, o->sizes_text, smallest, 16000);
+    if (why != NULL)
+        wrong("size", o->sizes_text, why);
+    o->sizes.seed = seed;
+}
+
+static void finish_replay(struct generate_options *o)
+{
+    if (o->destinations.n + o->destinations.n_tagged != 0 || o->untagged_size)
+        die(EXIT_USAGE, "--dst-mac, --vlan and --untagged-size are for numbered frames",
+            "frames of a file have addresses, tags and sizes of their own", "leave them out, or --replay");
+    if (o->count == UINT64_MAX && o->duration_ns == UINT64_MAX && o->rounds == UINT64_MAX)
+        o->rounds = 1;
+}
+
+static void finish(struct generate_options *o, const struct frame_layout *common, uint64_t seed)
+{
     if (o->port.text[0] == '\0')
         die(EXIT_USAGE, "no port to send from", NULL, "--port SPEC, for instance --port af_packet:eth1");
     if (o->replay != NULL && o->sizes_text != NULL)
@@ -303,29 +333,19 @@ static void finish(struct generate_options *o, uint64_t seed)
             "at no rate in particular no frame has a time at which it is due", "give a rate");
     if (o->replay == NULL && (o->renumber || o->rounds != UINT64_MAX || o->rate.kind == RATE_FILE))
         die(EXIT_USAGE, "--renumber, --rounds and --rate file are for files", NULL, "add --replay FILE");
-    if (o->replay != NULL) {
-        if (o->count == UINT64_MAX && o->duration_ns == UINT64_MAX && o->rounds == UINT64_MAX)
-            o->rounds = 1;
-        return;
-    }
-    if (o->count == UINT64_MAX && o->duration_ns == UINT64_MAX)
-        die(EXIT_USAGE, "no end is given", NULL, "--count N or --duration T");
-    if (o->sizes_text == NULL)
-        o->sizes_text = text("%u", smallest);
-    why = sizes_parse(&o->sizes, o->sizes_text, smallest, 16000);
-    if (why != NULL)
-        wrong("size", o->sizes_text, why);
-    o->sizes.seed = seed;
+    if (o->replay != NULL)
+        finish_replay(o);
+    else
+        finish_numbered(o, common, seed);
 }
 
 void generate_parse(struct generate_options *o, int argc, char **argv)
 {
+    struct frame_layout common = {.dst_mac = {2, 0, 0, 0, 0, 2}, .src_mac = {2, 0, 0, 0, 0, 1}};
     uint64_t seed = 0;
     int option;
 
     *o = (struct generate_options){
-        .layout = {.dst_mac = {2, 0, 0, 0, 0, 2}, .src_mac = {2, 0, 0, 0, 0, 1}},
-        .n_flows = 1,
         .rate = {.kind = RATE_LINE},
         .rate_text = "line",
         .count = UINT64_MAX,
@@ -335,9 +355,9 @@ void generate_parse(struct generate_options *o, int argc, char **argv)
         .cpu = -1,
     };
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1)
-        if (!parse_traffic(o, option, &seed))
+        if (!parse_traffic(o, option, &seed) && !parse_destination(o, option, &common))
             parse_other(o, option);
     if (optind != argc)
         die(EXIT_USAGE, text("\"%s\" is no option", argv[optind]), NULL, "nfvcap-agent generate --help");
-    finish(o, seed);
+    finish(o, &common, seed);
 }

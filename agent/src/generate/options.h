@@ -2,8 +2,8 @@
 #ifndef NFVCAP_GENERATE_OPTIONS_H
 #define NFVCAP_GENERATE_OPTIONS_H
 
+#include "destinations.h"
 #include "eal.h"
-#include "frame.h"
 #include "pace.h"
 #include "port_spec.h"
 #include "sizes.h"
@@ -14,7 +14,8 @@ struct generate_options {
     struct port_spec port;
     struct sizes sizes;
     const char *sizes_text;
-    struct frame_layout layout;
+    bool untagged_size; /* the sizes are those without tags */
+    struct destinations destinations;
     uint32_t n_flows;
     uint64_t first;
     const char *replay; /* a file, or NULL */

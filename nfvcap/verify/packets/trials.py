@@ -88,7 +88,8 @@ class Trials:
         )
         judgement = judge(order, sent, captured, recount, fall.residual, paced=phase != "path proof")
         lost = sent.numbered - recount.distinct
-        self._silent = _silent(recount, self.path.vfs)
+        # Frames of a file go to whom they are addressed.
+        self._silent = "" if order.traffic.file else _silent(recount, self.path.vfs)
         trial = Trial(
             number=len(self.done) + 1, phase=phase, traffic=order.traffic.name, intended_pps=order.rate_pps or 0,
             intended_packets=order.packets, offered_pps=offered_pps(sent), duration_ns=sent.duration_ns,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which guests are measured, and their VFs together or one by one."""
+"""Which guests are measured, and their VFs together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nfvcap.cli import guest_run, verify_guest
-from nfvcap.cli.guest_run import TOGETHER, GuestRun
+from nfvcap.cli.guest_run import GuestRun
 from nfvcap.cli.packet_options import PacketOptions
 from nfvcap.cli.spot import Spot
 from nfvcap.cli.verify_guest import Looked
@@ -63,29 +63,10 @@ def looked(source: Origin, **guests: Any) -> Looked:
     return Looked(None, "h", facts, seen, source, options)  # type: ignore[arg-type]
 
 
-def test_a_wire_sends_to_all_vfs_of_a_guest_at_once(sent_to: list[tuple[str, ...]]) -> None:
-    made = GuestRun(looked(LAB, vm3=["a", "b"]), "vm3").result(HOST, WISH)
-    assert sent_to == [("a", "b")] and not made.checks
-
-
-def test_a_generator_sends_to_one_after_the_other_which_is_a_skip_with_a_reason(
-    sent_to: list[tuple[str, ...]],
-) -> None:
-    made = GuestRun(looked(AGENT, vm3=["a", "b"]), "vm3").result(HOST, WISH)
-    assert sent_to == [("a",), ("b",)] and len(made.measurements) == 2
-    (check,) = made.checks
-    assert (check.id, check.verdict) == (TOGETHER, Verdict.SKIP) and "one VF at a time" in check.reason
-    assert int(made.exit_code) == 0
-
-
-def test_one_vf_has_nothing_to_be_measured_together_with(sent_to: list[tuple[str, ...]]) -> None:
-    assert not GuestRun(looked(AGENT, vm3=["a"]), "vm3").result(HOST, WISH).checks and sent_to == [("a",)]
-
-
-def test_an_interrupt_leaves_the_other_vfs_alone(sent_to: list[tuple[str, ...]]) -> None:
-    made = GuestRun(looked(AGENT, vm3=["cut", "b"]), "vm3").result(HOST, WISH)
-    assert sent_to == [("cut",)]
-    assert cases(made)[1:] == [(one, f"vm3 VF b{more}", Verdict.SKIP) for one, more in SEARCHED_NOT]
+@pytest.mark.parametrize("source", [LAB, AGENT])
+def test_frames_go_to_all_vfs_of_a_guest_at_once(source: Origin, sent_to: list[tuple[str, ...]]) -> None:
+    made = GuestRun(looked(source, vm3=["a", "b"]), "vm3").result(HOST, WISH)
+    assert sent_to == [("a", "b")] and len(made.measurements) == 1 and not made.checks
 
 
 SEARCHED_NOT = [(f"NFV-PKT-0{number}", "") for number in ("01", "02", "09", "10", "12", "13", "16")]
@@ -114,12 +95,12 @@ def test_a_guest_that_is_off_has_the_cases_that_it_has_when_it_runs(
 
 def test_names_are_those_of_the_vfs_that_are_asked_for_and_of_the_engine() -> None:
     there = looked(AGENT, vm3=["a", "b"], vm4=[], vm5=[{"address": "a", "interface": None}])
-    assert GuestRun(there, "vm3").path_names() == ["vm3 VF a", "vm3 VF b"]
-    assert GuestRun(there.with_options(engine="dpdk"), "vm3").path_names() == ["vm3 VF a DPDK", "vm3 VF b DPDK"]
-    assert GuestRun(there.with_options(vf=("b",), engine="af_xdp"), "vm3").path_names() == ["vm3 VF b AF_XDP"]
-    assert GuestRun(there.with_options(vf=("gone",)), "vm3").path_names() == ["vm3 VF gone"]
-    assert GuestRun(there, "vm4").path_names() == ["vm4"]  # nobody knows more
-    assert GuestRun(there, "vm5").path_names() == ["vm5 VF a DPDK"]
+    assert GuestRun(there, "vm3").path_name() == "vm3 VFs a b"
+    assert GuestRun(there.with_options(engine="dpdk"), "vm3").path_name() == "vm3 VFs a b DPDK"
+    assert GuestRun(there.with_options(vf=("b",), engine="af_xdp"), "vm3").path_name() == "vm3 VF b AF_XDP"
+    assert GuestRun(there.with_options(vf=("gone",)), "vm3").path_name() == "vm3 VF gone"
+    assert GuestRun(there, "vm4").path_name() == "vm4"  # nobody knows more
+    assert GuestRun(there, "vm5").path_name() == "vm5 VF a DPDK"
 
 
 def test_a_path_that_cannot_be_opened_is_called_as_one_that_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

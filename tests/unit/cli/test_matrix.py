@@ -255,21 +255,18 @@ def idle() -> Doors:
     return Doors({"is-active": "fails"})
 
 
-def sends(kind: str, door: Doors) -> Any:
-    run = looked(door)
-    run.source = SimpleNamespace(kind=kind)
-    return run
-
-
-@pytest.mark.parametrize(("kind", "vfs"), [("lab", 2), ("agent", 1)])
-def test_a_pf_is_lent_for_as_many_vfs_as_frames_can_be_sent_to(lending: None, kind: str, vfs: int) -> None:
-    door = idle()
-    with matrix_dpdk.functions(sends(kind, door), port(), 60) as found:
+@pytest.mark.parametrize(("total", "vfs"), [(8, 2), (1, 1)])
+def test_a_pf_is_lent_for_as_many_vfs_as_the_study_had_and_the_pf_can_have(lending: None, total: int, vfs: int) -> None:
+    door, nic = idle(), port().nic
+    assert nic and nic.sriov
+    nic = nic.model_copy(update={"sriov": nic.sriov.model_copy(update={"total_vfs": total})})
+    with matrix_dpdk.functions(looked(door), Choice(nic), 60) as found:
         assert (
             list(found.rows) == list(matrix_dpdk.VFS[:vfs])
             and "to DPDK only" in found.reasons[matrix_dpdk.BY_KERNEL[0]]
         )
-        assert (matrix_dpdk.VFS[1] in found.reasons) == (vfs == 1)
+        told = found.reasons.get(matrix_dpdk.VFS[1], "")
+        assert told.endswith("cannot have so many VFs") == (vfs == 1)
     assert [(check.id, check.verdict) for check in found.checks] == [("NFV-PKT-024", Verdict.PASS)]
     assert "rm -rf" in door.asked[-1] and not any("systemctl stop" in words for words in door.asked)
 
@@ -278,7 +275,7 @@ def test_vfs_of_a_pf_that_dpdk_drives_are_captured_on_the_host(lending: None, mo
     """The report says so beside the study's figures, which are of guests."""
     spots: list[Any] = []
     monkeypatch.setattr(matrix_dpdk, "at", lambda looked, spot, engine: spots.append(spot))
-    with matrix_dpdk.functions(sends("lab", idle()), port(), 60):
+    with matrix_dpdk.functions(looked(idle()), port(), 60):
         assert [(spot.kind, spot.attachment) for spot in spots] == [("host", "virtual function")] * 2
 
 
@@ -297,9 +294,9 @@ def test_a_pf_that_is_not_lent_is_a_reason(lending: None, monkeypatch: pytest.Mo
         raise NfvcapError("NFV-PKT-218", "it did not give it away", "no memory")
 
     monkeypatch.setattr(matrix_dpdk, "lent", refuses)
-    with matrix_dpdk.whole_port(sends("lab", idle()), port(), 60) as found:
+    with matrix_dpdk.whole_port(looked(idle()), port(), 60) as found:
         assert not found.rows and "no memory [NFV-PKT-218]" in found.reasons[matrix_dpdk.WHOLE]
-    with matrix_dpdk.functions(sends("lab", idle()), Choice(None, "it carries ssh"), 60) as found:
+    with matrix_dpdk.functions(looked(idle()), Choice(None, "it carries ssh"), 60) as found:
         assert {found.reasons[key] for key in matrix_dpdk.VFS} == {"it carries ssh"}
 
 
@@ -365,20 +362,18 @@ def test_each_cell_of_a_path_has_a_name_of_its_own() -> None:
     assert behind == [" 64 B", " 965 B"]
 
 
-@pytest.mark.parametrize(("kind", "numbers"), [("lab", [1, 2]), ("agent", [1])])
-def test_two_vfs_of_a_source_that_sends_to_one_are_a_skip_with_the_reason(kind: str, numbers: list[int]) -> None:
-    vfs: Any = tuple(SimpleNamespace(address=name, pf_driver="kernel") for name in "ab")
-    run: Any = SimpleNamespace(
-        looked=SimpleNamespace(source=SimpleNamespace(kind=kind)), with_options=lambda **_: SimpleNamespace(result=None)
-    )
-    engines = {"kernel": "kernel", "dpdk": "DPDK"}
-    rows = [key[3] for key, _ in verify_matrix._rows(run, vfs, engines)]
-    apart = verify_matrix._apart(run, vfs, engines)
-    assert sorted(set(rows)) == numbers
-    both = {("virtual function", engine, "kernel", 2) for engine in engines.values()}
-    assert set(apart) == (both if numbers == [1] else set())
-    told = cells(verify_matrix._measured(EMPTY, WISH, [], There(vfs=2, known=apart), ("64",)))
-    assert ("one VF at a time" in told["virtual function, kernel, PF by kernel, 2 VFs, 64"]) == (numbers == [1])
+def test_a_guest_with_two_vfs_has_rows_for_one_and_for_both() -> None:
+    vfs: Any = tuple(SimpleNamespace(address=name, pf_driver="kernel") for name in "abc")
+    asked: list[tuple[str, ...]] = []
+
+    def with_options(engine: str, vf: tuple[str, ...]) -> Any:
+        asked.append(vf)
+        return SimpleNamespace(result=None)
+
+    run: Any = SimpleNamespace(with_options=with_options)
+    rows = [key for key, _ in verify_matrix._rows(run, vfs, {"kernel": "kernel", "dpdk": "DPDK"})]
+    assert set(rows) == {("virtual function", engine, "kernel", n) for engine in ("kernel", "DPDK") for n in (1, 2)}
+    assert set(asked) == {("a",), ("a", "b")}
 
 
 def test_an_interrupt_ends_all_and_says_so_of_what_was_not_measured() -> None:

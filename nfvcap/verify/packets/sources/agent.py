@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -33,7 +33,8 @@ class AgentSource:
         cpu: of the sending thread; None: any.
         sink: makes something that takes what is sent while the source is measured alone; None: the port needs nothing.
         omit_every: leave out each so manieth frame, to test whoever counts.
-        dst_mac, vlan: whom the frames are for; None: nobody in particular, no tag.
+        to: address and VLAN (0: none) of whom numbered frames are for; with several of them flow k is for the k-th one.
+            A tag comes on top of the size, as the port of a VF with a VLAN takes it off again.
         there: the agent on the machine whose port it is; None: this machine.
     """
 
@@ -41,14 +42,14 @@ class AgentSource:
 
     def __init__(
         self, agent: Agent, port: str, name: str, *, cpu: int | None = None,
-        sink: Sink | None = None, omit_every: int = 0, dst_mac: str | None = None, vlan: str | None = None,
+        sink: Sink | None = None, omit_every: int = 0, to: Sequence[tuple[str, int]] = (),
         there: Brought | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.last_command = ""
         self._agent, self._port, self._cpu = agent, port, cpu
         self._sink = sink or _nobody
-        self._dst_mac, self._vlan, self._there = dst_mac, vlan, there
+        self._to, self._there = tuple(to), there
         self._omit = ("--omit-every", str(omit_every)) if omit_every else ()
 
     @contextmanager
@@ -79,12 +80,16 @@ class AgentSource:
     def _options(self, order: Order, extra: tuple[str, ...], duration_s: float | None = None) -> GenerateOptions:
         traffic = order.traffic
         sizes = ",".join(map(str, traffic.sizes_bytes))
+        to = self._to if sizes else ()  # frames of a file have addresses of their own
+        tagged = any(vlan for _, vlan in to)
         file = self._there.file(traffic.file) if self._there and traffic.file else traffic.file
         return GenerateOptions(
             port=self._port, size=sizes or None, replay=file or None, renumber=bool(traffic.file),
             rate="max" if order.rate_pps is None else f"{order.rate_pps}pps",
             count=None if duration_s else order.packets, duration_s=duration_s,
-            flows=traffic.flows if sizes else None, cpu=self._cpu, extra=extra, dst_mac=self._dst_mac, vlan=self._vlan,
+            flows=traffic.flows if sizes else None, cpu=self._cpu, extra=extra,
+            dst_mac=tuple(mac for mac, _ in to), untagged_size=tagged,
+            vlan=tuple(str(vlan or "none") for _, vlan in to) if tagged else (),
             seed=int(_SEED) if len(traffic.sizes_bytes) > 1 else None,
         )  # fmt: skip
 

@@ -6,24 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from nfvcap.errors import UsageError
 from nfvcap.lab import Lab
 from nfvcap.verify.packets.engines.vf import GuestVf
 from nfvcap.verify.packets.path import Source
 from nfvcap.verify.packets.sources.origin import Origin, wire_to
 from nfvcap.verify.packets.sources.wire import wire_source
 
-ONE_AT_A_TIME = "the generator sends to one VF at a time"
-
-
-def sends_to_several(origin: Origin) -> bool:
-    """Can the source send to several VFs at once, each a flow of its own?"""
-    return origin.kind == "lab"
-
 
 @contextmanager
 def opened(origin: Origin, vfs: Sequence[GuestVf], omit_every: int = 0) -> Iterator[Source]:
-    """The source for frames to these VFs, as long as the block.
+    """The source for frames to these VFs, each a flow of its own, as long as the block.
 
     Raises:
         UsageError: NFV-PKT-211 no frames come to them from there.
@@ -35,20 +27,14 @@ def opened(origin: Origin, vfs: Sequence[GuestVf], omit_every: int = 0) -> Itera
         with wire_source(wire, str(origin), [vf.layout for vf in vfs], omit_every) as source:
             yield source
         return
-    if len(vfs) > 1 and not sends_to_several(origin):
-        raise UsageError(
-            "NFV-PKT-211", ONE_AT_A_TIME, f"asked for were {len(vfs)}",
-            "name one of them with --vf",
-        )  # fmt: skip
     from nfvcap.agent.brought import brought
     from nfvcap.agent.build import locate
     from nfvcap.agent.client import Agent
     from nfvcap.verify.packets.sources.agent import AgentSource
 
-    (vf,) = vfs
     with ExitStack() as stack:
         there = stack.enter_context(brought(origin.door, locate())) if origin.door else None
         yield AgentSource(
-            Agent(locate()), origin.what, str(origin), omit_every=omit_every, dst_mac=vf.mac,
-            vlan=str(vf.vlan) if vf.vlan else None, there=there,
+            Agent(locate()), origin.what, str(origin), omit_every=omit_every, to=[(vf.mac, vf.vlan) for vf in vfs],
+            there=there,
         )  # fmt: skip

@@ -77,6 +77,3 @@ def test_a_wire_leads_to_one_port_of_a_lab_only() -> None:
     with pytest.raises(UsageError) as refused, opened(Origin("lab", "lab"), [vf]):
         pass
     assert refused.value.code == "NFV-PKT-211"
-    with pytest.raises(UsageError) as refused, opened(Origin("agent", "af_packet:x"), [vf, vf]):
-        pass
-    assert refused.value.code == "NFV-PKT-211"
