@@ -85,7 +85,7 @@ def test_the_unit_is_understood(installed: Path, tmp_path: Path, agent: Agent) -
 def test_the_readme_tells_what_the_unit_does(installed: Path, agent_source: Path) -> None:
     unit = (installed / UNIT).read_text()
     told = (agent_source / "README.md").read_text().split("## Install it")[1].split("\n## ")[0]
-    capabilities = re.findall(r"CAP_([A-Z_]+)", unit.split("CapabilityBoundingSet=")[1].split("\n")[0])
+    capabilities = re.findall(r"CAP_([A-Z_]+)", unit.split("\nCapabilityBoundingSet=")[1].split("\n")[0])
     assert sorted(re.findall(r"`([A-Z]+_[A-Z]+|BPF)`", told)) == sorted(capabilities)
     settings = [
         "Type=notify",
@@ -111,7 +111,7 @@ def test_the_readme_tells_what_the_unit_does(installed: Path, agent_source: Path
 def test_the_units_capabilities_suffice(installed: Path, agent: Agent, tmp_path: Path, port: str) -> None:
     if shutil.which("setpriv") is None:
         pytest.skip("setpriv is not installed")
-    names = (installed / UNIT).read_text().split("CapabilityBoundingSet=")[1].split("\n")[0].lower().split()
+    names = (installed / UNIT).read_text().split("\nCapabilityBoundingSet=")[1].split("\n")[0].lower().split()
     kept = ",".join("+" + name.removeprefix("cap_") for name in names)
     wish = f"--port {port} --write {tmp_path}/x.pcap --duration 0.3 --rotate-size 1M --max-files 2 --json --quiet"
     limits = ["setpriv", "--no-new-privs", "--bounding-set", f"-all,{kept}"]
@@ -121,3 +121,27 @@ def test_the_units_capabilities_suffice(installed: Path, agent: Agent, tmp_path:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == 0, done.stderr
     assert "warning" not in done.stderr, done.stderr
+
+
+def test_the_drop_in_for_guests_without_an_iommu_adds_what_the_kernel_wants(
+    installed: Path, agent_source: Path, tmp_path: Path
+) -> None:
+    """The README's commands, elsewhere; the unit's comment and the manual say the same line."""
+    line = "CapabilityBoundingSet=CAP_SYS_RAWIO CAP_SYS_ADMIN"
+    unit, manual = (installed / UNIT).read_text(), (agent_source / "man" / "nfvcap-agent-capture.1").read_text()
+    assert f"#   {line}\n" in unit and f"\n{line}\n" in manual
+    readme = (agent_source / "README.md").read_text()
+    commands = [x for x in readme.splitlines() if "/etc/systemd/system/nfvcap-agent@.service.d" in x]
+    script = "\n".join(commands).replace("/etc/systemd/system", str(tmp_path))
+    subprocess.run(["bash", "-ec", script], check=True)
+    (drop_in,) = tmp_path.glob("nfvcap-agent@.service.d/*.conf")
+    assert drop_in.read_text() == f"[Service]\n{line}\n"
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    (tmp_path / "nfvcap-agent@.service").write_text(unit.replace(f"/usr/local/bin/{PROGRAM}", "/bin/true"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / "nfvcap-agent@.service")],
+        capture_output=True,
+        text=True,
+    )
+    assert "Unknown" not in done.stderr and "Failed to parse" not in done.stderr, done.stderr
