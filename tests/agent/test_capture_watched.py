@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.captures import check
-from tests.agent.numbered_link import counters, linked, wait_until_received
+from tests.agent.numbered_link import SMALL, counters, linked, wait_until_received
 from tests.agent.support import Agent
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the telemetry socket's directory is another one for users")
@@ -64,6 +64,37 @@ def test_a_live_view_that_is_too_slow_loses_and_counts(agent: Agent, memory_dir:
     assert found.report["totals"]["corrupt"] == found.numbers["duplicates"] == found.numbers["reordered"] == 0
     assert found.report["totals"]["good"] > 1000
     assert found.numbers["missing"] == done.total["view_dropped"] > 1000
+
+
+def own_memory_kib(pid: int) -> int:
+    """What it has touched of memory that no file stands behind."""
+    (found,) = re.findall(r"^RssAnon:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return int(found)
+
+
+def test_a_live_view_takes_its_memory_at_the_start(agent: Agent, memory_dir: Path) -> None:
+    """4 MiB for each queue, as --help says; nothing is added when somebody reads."""
+    assert "with --pipe\n4 MiB more" in agent.run("capture", "--help").stdout
+    fifo = memory_dir / "live"
+    words = ("--port", "vdev:net_null0,size=1024", "--queues", "2", "--lcores", "0", "--write",
+             str(memory_dir / "x.pcap"), "--engine", "null", *SMALL)  # fmt: skip
+    plain = agent.start(memory_dir, *words)
+    try:
+        without_kib = own_memory_kib(plain.process.pid)
+    finally:
+        plain.kill()
+    running = agent.start(memory_dir, *words, "--pipe", str(fifo))
+    try:
+        before_kib = own_memory_kib(running.process.pid)
+        with fifo.open("rb") as pipe:
+            assert len(pipe.read(64 << 20)) == 64 << 20  # both rings, many times over
+            after_kib = own_memory_kib(running.process.pid)
+        running.stop()
+    except BaseException:
+        running.kill()
+        raise
+    assert 7.5 * 1024 < before_kib - without_kib < 9.5 * 1024, (without_kib, before_kib)
+    assert after_kib - before_kib < 512, (before_kib, after_kib)
 
 
 def read_by_tcpdump(path: Path, engine: str) -> int:

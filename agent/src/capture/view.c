@@ -78,6 +78,7 @@ struct view *view_open(const char *path, const struct file_description *head, un
     for (unsigned i = 0; i < n_queues; i++) {
         if ((v->rings[i].data = malloc(RING_BYTES)) == NULL)
             die(EXIT_USAGE, "no memory for the live view", NULL, NULL);
+        memset(v->rings[i].data, 0xff, RING_BYTES); /* taken now, not when somebody begins to read */
     }
     if (strcmp(path, "-") == 0)
         return v;
