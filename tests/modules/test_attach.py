@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,18 @@ def test_what_cannot_be_settled_stops_everything_else(bench: Bench) -> None:
     with pytest.raises(Failure) as caught:
         settle(bench.host, Outcome())
     assert caught.value.code == "NFV-ATTACH-019" and "detach-vf vm1" in caught.value.fix
+
+
+def test_check_mode_tells_of_what_was_interrupted_and_leaves_it(bench: Bench) -> None:
+    bench.attach()
+    bench.card.refuses = ("trust",)
+    with pytest.raises(Failure):
+        bench.detach()
+    before, outcome = bench.host.tree(), Outcome()
+    with suppress(Failure):  # the VF may stand in the way: whoever asks knows why by the note
+        attach(bench.host, bench.request(), outcome, True)
+    assert bench.host.tree() == before
+    assert [note for note in outcome.notes if note.startswith("an interrupted detach of")]
 
 
 def test_guest_that_had_it_only_while_it_ran(bench: Bench) -> None:

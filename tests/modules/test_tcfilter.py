@@ -54,6 +54,8 @@ def test_what_the_kernel_has_is_what_the_rule_says(host: FakeHost) -> None:
         (Filter("t0", "egress", 40961, "m0"), "no such filter"),
         (Filter("t0", "ingress", 40960, "m0"), "no such filter"),
         (Filter("t0", "ingress", 40961, "m1"), "does not copy to m1"),
+        (Filter("t0", "ingress", 40961, "m0", forward="m1"), "forwards to nobody, not to m1"),
+        (Filter("t0", "ingress", 40961, "m0", match=("dst_mac", "02:00:00:00:00:01")), "dst_mac of any value, not 02:"),
         (Filter("t0", "ingress", 40961, "m0", hardware=True), "not in the card"),  # the kernel says not_in_hw
     ],
 )
