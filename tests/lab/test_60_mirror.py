@@ -155,6 +155,13 @@ def test_a_doubled_address_copies_every_frame(mirroring: Controller, spaces: Spa
     assert "NFVCAP_MIRROR" in host.run("journalctl -o verbose NFVCAP_MIRROR=m1 -n 1")
 
 
+def test_a_monitor_is_not_watched_by_way_of_its_port(mirroring: Controller, spaces: Spaces) -> None:
+    for whole in ("all", "uplink"):
+        said = mirroring.failing("mirror", "add", vf(BYSTANDER), whole, expect=(2, 4))
+        assert "NFV-MIRROR-007" in said
+    assert [rule["rule_id"] for rule in rules(mirroring)["rules"]] == ["m1"]
+
+
 @pytest.mark.soak  # a boot; test_65_isolation has one of the kind
 def test_the_rule_comes_back_after_the_host_rebooted(mirroring: Controller, spaces: Spaces, host: Host) -> None:
     host.reboot()
@@ -186,6 +193,20 @@ def test_removed_means_no_copies_and_the_former_address(mirroring: Controller, s
     assert rules(mirroring)["rules"] == []
     own = host.run(f"ip -j link show dev $(ls /sys/bus/pci/devices/{PF}/net)")
     assert "02:00:00:81:00:02" in own
+
+
+def test_what_a_whole_port_offers_is_foretold_and_a_refusal_leaves_nothing(
+    mirroring: Controller, spaces: Spaces, host: Host
+) -> None:
+    """The emulated 82576 keeps nothing of its own mirror rules; only writing tells."""
+    link = f"ip -d link show dev $(ls /sys/bus/pci/devices/{PF}/net)"
+    before = host.run(link)
+    offered = " ".join(mirroring("mirror", "add", vf(MONITOR), "--dry-run", expect=3).split())
+    assert "by poolselect" in offered and "--backend rules" in offered
+    offered = " ".join(mirroring("mirror", "add", vf(MONITOR), "uplink", "--dry-run", expect=3).split())
+    assert "by rules" in offered and "only writing tells" in offered
+    assert "NFV-MIRROR-011" in mirroring.failing("mirror", "add", vf(MONITOR), "uplink", expect=(2, 4))
+    assert rules(mirroring)["rules"] == [] and host.run(link) == before
 
 
 @pytest.mark.soak  # minutes of waiting until drivers have noticed

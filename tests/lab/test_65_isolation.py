@@ -140,6 +140,9 @@ def untouched(found: dict[str, Any], *names: str) -> None:
 def come(nfvcap: Controller) -> Any:
     """The monitor is made, started, attached with --mirror; where its VF is in it."""
     nfvcap("guest", "create", MONITOR, "--start", "--wait", "600", timeout_s=1200)
+    foretold = nfvcap.json("attach-vf", MONITOR, "--mirror", WATCHED, "--dry-run", expect=3)
+    offer = foretold["nfvcap_attach"][HOST]["mirror_offer"]
+    assert offer["backend"] == "igbmac" and "queue drop" in offer["isolation"] and offer["leaves_out"]
     attached = nfvcap.json("attach-vf", MONITOR, "--mirror", WATCHED, "--timeout", "180")
     assert attached["mirror"]["rule"]["monitor"]["label"] == MONITOR
     return attached["sight"]
