@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line with a :class:`tests.agent.room.Room` for its guest: what Ansible and libvirt would say is given.
 
-python -m tests.agent.in_room NAMESPACE DIRECTORY INTERFACE verify host1 --guest vm1 ...
+python -m tests.agent.in_room NAMESPACE DIRECTORY INTERFACE[=MAC],... verify host1 --guest vm1 ...
 """
 
 from __future__ import annotations
@@ -33,12 +33,15 @@ def facts() -> Facts:
     return typed(plain())
 
 
-def seen(interface: str) -> dict[str, Any]:
+def seen(interfaces: str) -> dict[str, Any]:
     """What the module nfvcap_guest_info would say of the guest."""
-    address = vfs_of(plain(), PORT1)[0]["address"]
-    vf = {"address": address, "guest_address": "0000:03:00.0", "mac": MAC, "interface": interface}
-    inside = {"name": interface, "mac": MAC, "addresses": [], "pci": "0000:03:00.0"}
-    return {"name": GUEST, "state": "running", "vfs": [vf], "agent": True, "interfaces": [inside]}
+    vfs, inside = [], []
+    for number, words in enumerate(interfaces.split(",")):
+        name, _, mac = words.partition("=")
+        vfs.append({"address": vfs_of(plain(), PORT1)[number]["address"], "guest_address": f"0000:03:00.{number}",
+                    "mac": mac or MAC, "interface": name})  # fmt: skip
+        inside.append({"name": name, "mac": mac or MAC, "addresses": [], "pci": f"0000:03:00.{number}"})
+    return {"name": GUEST, "state": "running", "vfs": vfs, "agent": True, "interfaces": inside}
 
 
 def patch(namespace: str, directory: Path, interface: str) -> None:

@@ -178,10 +178,12 @@ def test_what_a_killed_verification_left_is_removed_by_the_next(agent: Agent, gu
 
 
 def nfvcap(
-    agent: Agent, guest: Room, state: Path, *words: str, whom: tuple[str, ...] = ("--guest", "vm1")
-) -> subprocess.Popen[str]:
+    agent: Agent, guest: Room, state: Path, *words: str, whom: tuple[str, ...] = ("--guest", "vm1"),
+    vfs: tuple[GuestVf, ...] = (),
+) -> subprocess.Popen[str]:  # fmt: skip
     environment = {**os.environ, "NFVCAP_AGENT": str(agent.binary), "XDG_STATE_HOME": str(state), "NO_COLOR": "1"}
-    argv = [sys.executable, "-m", "tests.agent.in_room", guest.name, str(guest.directory), guest.interface, "verify",
+    interfaces = ",".join(f"{vf.interface}={vf.mac}" for vf in vfs) or guest.interface
+    argv = [sys.executable, "-m", "tests.agent.in_room", guest.name, str(guest.directory), interfaces, "verify",
             "host1", *whom, "--directory", str(state), *words]  # fmt: skip
     return subprocess.Popen(argv, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -201,6 +203,16 @@ def test_the_command_measures_into_a_guest(agent: Agent, guest: Room, tmp_path: 
     assert host.environment["source"].startswith("lab; kernel ")
     assert host.environment["nodes"] and "kernel" in host.environment["guest vm1"] and host.environment["dpdk"]
     assert "vm1 VF" in (tmp_path / "r.html").read_text() and guest.pids() == []
+
+
+def test_the_command_measures_two_vfs_together_from_a_port(agent: Agent, guest: Room, tmp_path: Path) -> None:
+    words = ("--rate", "500pps", "--trials", "1", "--from", f"agent:{guest.near}", "--format", "json", "--no-keep")
+    out, err = nfvcap(agent, guest, tmp_path, *words, vfs=two_vfs(guest)).communicate(timeout=200)
+    (host,) = Result.from_json(out).hosts
+    (m,) = host.measurements
+    assert (m.vfs, m.label, m.partial) == (2, "performance", ""), err
+    assert all(trial.lost == trial.waterfall.residual == 0 and trial.sent for trial in m.trials)
+    assert {check.id: str(check.verdict) for check in host.checks}["NFV-PKT-002"] == "PASS" and guest.pids() == []
 
 
 def test_a_host_alone_is_followed_from_begin_to_end(agent: Agent, guest: Room, tmp_path: Path) -> None:
