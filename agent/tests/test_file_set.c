@@ -45,6 +45,14 @@ static void test_patterns(void **state)
     assert_false(file_pattern_valid("", &why));
     assert_false(file_pattern_valid("/a/%", &why));
     assert_false(file_pattern_valid("/a/%d", &why));
+    assert_true(file_pattern_valid("/a/%%%%%%%t%t%t%n%n%p%q.pcap", &why));
+    char codes[801]; /* short as it stands, and longer than a path when they are filled in */
+    for (unsigned i = 0; i < 800; i += 2) {
+        codes[i] = '%';
+        codes[i + 1] = 'n';
+    }
+    codes[800] = '\0';
+    assert_false(file_pattern_valid(codes, &why));
     assert_non_null(why);
 }
 

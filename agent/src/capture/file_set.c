@@ -6,21 +6,29 @@
 #include <string.h>
 #include <time.h>
 
+/* The most characters that a code may become. */
+static size_t longest(char code)
+{
+    return code == '%' ? 1 : code == 't' ? 16 : 20;
+}
+
 bool file_pattern_valid(const char *pattern, const char **why)
 {
     if (pattern[0] == '\0' || pattern[strlen(pattern) - 1] == '/') {
         *why = "the path names no file";
         return false;
     }
-    if (strlen(pattern) > FILE_PATH_MAX - 200) {
-        *why = "the path is too long";
-        return false;
-    }
+    size_t length = strlen(pattern);
     for (const char *p = strchr(pattern, '%'); p != NULL; p = strchr(p + 2, '%')) {
         if (p[1] == '\0' || strchr("pqnt%", p[1]) == NULL) {
             *why = "after % stands p (port), q (queue), n (number), t (time) or %";
             return false;
         }
+        length += longest(p[1]);
+    }
+    if (length > FILE_PATH_MAX - 200) {
+        *why = "the path is too long";
+        return false;
     }
     return true;
 }
