@@ -3,9 +3,10 @@
  * A filter expression and a packet: libpcap's interpreter and our machine code have to agree, whether the packet lies
  * in one buffer or in two.
  *
- * The first bytes build the expression (see build()), the byte after them says where the packet is cut in two, the rest
- * is the packet.
+ * The first bytes build the expression (see build()) or, where the first is 0x80 or above, are its text (see raw()).
+ * The byte after them says where the packet is cut in two, the rest is the packet.
  */
+#include <netdb.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,23 @@
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int __real_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found);
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found);
+struct netent *__wrap_getnetbyname(const char *name);
+
+/* A text may name hosts and networks: nobody is asked for them, addresses are understood as ever. */
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    struct addrinfo numeric = hints != NULL ? *hints : (struct addrinfo){0};
+    numeric.ai_flags |= AI_NUMERICHOST;
+    return __real_getaddrinfo(node, service, &numeric, found);
+}
+
+struct netent *__wrap_getnetbyname(const char *name)
+{
+    return NULL;
+}
 
 /* clang-format off */
 static const char *const primitives[] = {
@@ -70,6 +88,19 @@ static size_t build(char *out, size_t room, const uint8_t *data, size_t len)
     return used;
 }
 
+/* As it stands, without the byte that says so, up to a zero or to the longest that is tried. */
+static size_t raw(char *out, size_t room, const uint8_t *data, size_t len)
+{
+    size_t at = 0;
+
+    while (at + 1 < len && at + 1 < room && data[at + 1] != '\0') {
+        out[at] = (char)data[at + 1];
+        at++;
+    }
+    out[at] = '\0';
+    return at + 2 <= len ? at + 2 : len;
+}
+
 static struct rte_mbuf *packet(const uint8_t *data, uint16_t len, uint16_t cut)
 {
     struct rte_mbuf *first = segment[0], *second = segment[1];
@@ -104,7 +135,8 @@ static void compare(const struct filter *f, const char *expression, const uint8_
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     char expression[512];
-    size_t used = build(expression, sizeof(expression), data, len);
+    bool is_text = len > 0 && data[0] >= 0x80;
+    size_t used = (is_text ? raw : build)(expression, sizeof(expression), data, len);
     struct bpf_program program;
     struct filter filter;
 

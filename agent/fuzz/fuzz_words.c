@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any text as an argument: sizes, rates, units, CPU lists, ports. The first byte chooses. */
+/* Any text as an argument: sizes, rates, units, CPU lists, ports, patterns of file names. The first byte chooses. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/file_set.h"
 #include "generate/pace.h"
 #include "generate/sizes.h"
 #include "port_spec.h"
@@ -25,6 +26,36 @@ static void try_rate(const char *word)
     pace_ticks_left(&pace, 0);
 }
 
+/* What is accepted becomes a path that fits, with and without what is added to tell files apart. */
+static void try_pattern(const char *word)
+{
+    const char *why = NULL;
+    char path[FILE_PATH_MAX];
+
+    if (!file_pattern_valid(word, &why)) {
+        if (why == NULL)
+            abort();
+        return;
+    }
+    for (unsigned many = 0; many < 2; many++) {
+        struct file_set_config config = {
+            .pattern = word,
+            .port = 15,
+            .queue = 255,
+            .many_ports = many,
+            .many_queues = many,
+            .rotates = many,
+        };
+        struct file_set set;
+        file_set_init(&set, &config);
+        set.number = many ? UINT64_MAX : 0;
+        file_set_next(&set, 1700000000000000000, path);
+        if (path[0] == '\0' || strlen(path) >= FILE_PATH_MAX)
+            abort();
+        file_set_destroy(&set);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct port_spec port;
@@ -39,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     word = malloc(len);
     memcpy(word, data + 1, len - 1);
     word[len - 1] = '\0';
-    switch (data[0] % 7) {
+    switch (data[0] % 8) {
     case 0:
         if (sizes_parse(&sizes, word, 64, 16000) == NULL)
             for (unsigned i = 0; i < 100; i++)
@@ -64,6 +95,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     case 6:
         if (!port_spec_parse(word, len % 2 == 0 ? PORT_SENDS : PORT_RECEIVES, 0, 1, &port, &why) && why == NULL)
             abort();
+        break;
+    case 7:
+        try_pattern(word);
         break;
     }
     free(word);

@@ -119,6 +119,14 @@ WORDS = [
     "\x02" "64K", "\x02" "1.5GiB", "\x03" "500ms", "\x04" "10M", "\x05" "0,2-5", "\x060000:81:10.0",
     "\x06vdev:net_null0,size=64",
     "\x06" "af_packet:lo", "\x06pcap:/tmp/x.pcap,infinite_rx=1",
+    "\x07/d/x.pcap", "\x07/d/%t-%p-%q-%n.pcap", "\x07" "100%%.pcap", "\x07/d/%", "\x07/d.d/.x", "\x07" + "%n" * 200,
+]  # fmt: skip
+
+
+TEXTS = [
+    "tcp[13] & 2 != 0 and not (src net 10.0.0.0/8 or port domain)", "ether[6:4] = 0x02000000", "ip6 protochain 17",
+    "host 2001:db8::1", "vlan 9 and pppoes and ip", "udp portrange 1-9 &&", "len > 0x7fffffff", "host no.such.name",
+    "((((arp))))", "ip[ip[0] & 15 * 4:2] / 0 = 1", "mpls 3 and mpls 4", "",
 ]  # fmt: skip
 
 
@@ -134,7 +142,9 @@ def filters() -> dict[str, bytes]:
         b"\x01",
     ]
     joined = [bytes([2, 10, last | 1, k]) for k in range(40)]  # not multicast, and each of the others
-    return {f"{k:02}": how + bytes([k * 5]) + packets[k % len(packets)] for k, how in enumerate(joined)}
+    seeds = {f"{k:02}": how + bytes([k * 5]) + packets[k % len(packets)] for k, how in enumerate(joined)}
+    texts = {f"text{k}": b"\x80" + text.encode() + b"\0\x09" + packets[k % 5] for k, text in enumerate(TEXTS)}
+    return seeds | texts
 
 
 def main() -> None:
