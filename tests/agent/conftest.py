@@ -12,6 +12,7 @@ import pytest
 
 from nfvcap.agent.build import locate
 from tests.agent.build import skipping
+from tests.agent.crossed import Crossed, cross
 from tests.agent.support import Agent
 
 HUGE_PAGES = Path("/proc/sys/vm/nr_hugepages")
@@ -34,6 +35,12 @@ def agent_binary() -> Path:
 def agent(agent_binary: Path) -> Agent:
     """The program, ready to be called."""
     return Agent(agent_binary)
+
+
+@pytest.fixture
+def crossed(monkeypatch: pytest.MonkeyPatch) -> Crossed:
+    """The closed file of every trial of this test is counted by capinfos as well."""
+    return cross(monkeypatch.setattr)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from nfvcap.lab.wire import Wire
 from nfvcap.model.facts import Facts
 from nfvcap.model.result import HostResult, Result
 from nfvcap.verify.packets.sources import named
+from tests.agent.crossed import cross
 from tests.agent.room import MAC
 from tests.unit.attach.hosts import PORT1, plain, typed, vfs_of
 
@@ -80,4 +81,5 @@ def patch(namespace: str, directory: Path, interface: str) -> None:
 
 if __name__ == "__main__":
     patch(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
+    cross()
     main(sys.argv[4:])

@@ -31,8 +31,11 @@ from nfvcap.verify.packets.sources.origin import Origin
 from nfvcap.verify.packets.sources.wire import wire_source
 from nfvcap.verify.packets.traffic import traffic
 from nfvcap.verify.packets.trials import Trials
+from tests.agent.crossed import Crossed
 from tests.agent.room import Room, room
 from tests.agent.support import Agent
+
+pytestmark = pytest.mark.usefixtures("crossed")
 
 PROFILE = replace(PROFILES["quick"], drain_s=0.3, settle_s=0.0, retries=0)
 SMALL = ("--burst-buffer", "16M")
@@ -73,7 +76,10 @@ def rows(trial: Trial) -> dict[str, int]:
     return {term.key: term.packets for term in trial.waterfall.terms if term.packets}
 
 
-def test_every_frame_of_the_wire_is_in_the_file_in_the_guest(agent: Agent, guest: Room, memory_dir: Path) -> None:
+def test_every_frame_of_the_wire_is_in_the_file_in_the_guest(
+    agent: Agent, guest: Room, memory_dir: Path, crossed: Crossed
+) -> None:
+    crossed.with_tshark = True
     with trials(agent, guest, memory_dir, "965") as t:
         proof = t.prove()
         trial = t.run("fixed rate", RATE_PPS, packets=2000)
@@ -82,6 +88,8 @@ def test_every_frame_of_the_wire_is_in_the_file_in_the_guest(agent: Agent, guest
     # A source that a busy machine makes late offers less than it should, which is no proof of the rate.
     assert trial.verdict is (Verdict.INCONCLUSIVE if trial.source_limited else Verdict.PASS)
     assert {size.size_bytes: size.recounted for size in trial.sizes} == {64: 600, 576: 200, 1292: 200, 1518: 1000}
+    for sizes in crossed.sizes[1:]:  # where Wireshark is installed
+        assert sizes == {size.size_bytes: size.recounted for size in trial.sizes}
     assert sum(sample.received for sample in trial.timeline) >= 2000
     assert guest.pids() == [] and list(memory_dir.glob("nfvcap-verify-*")) == []
     assert "DOWN" in guest.run("ip", "-br", "link", "show", guest.interface).upper()  # as it was before

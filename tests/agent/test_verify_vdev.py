@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import pty
-import shutil
 import signal
 import subprocess
 import sys
@@ -32,14 +31,15 @@ from nfvcap.model.measurement import Trial
 from nfvcap.model.result import Result, Verdict
 from nfvcap.verify.packets.checks import checks
 from nfvcap.verify.packets.engines.vdev import vdev_path
-from nfvcap.verify.packets.path import Recount, Sent
-from nfvcap.verify.packets.points.local import LocalCapturing, LocalPoint
 from nfvcap.verify.packets.profiles import PROFILES
 from nfvcap.verify.packets.run import Run, Wish
 from nfvcap.verify.packets.traffic import traffic
 from nfvcap.verify.packets.trials import Trials
 from tests.agent.captures import Record, numbered, pcap
+from tests.agent.crossed import Crossed, has_tools
 from tests.agent.support import Agent
+
+pytestmark = pytest.mark.usefixtures("crossed")
 
 PROFILE = replace(PROFILES["quick"], drain_s=0.3, settle_s=0.0, retries=0)
 RATE_PPS = 20_000
@@ -187,7 +187,7 @@ def children(pid: int) -> list[int]:
 def nfvcap(agent: Agent, state: Path, *words: str, **popen: Any) -> subprocess.Popen[str]:
     environment = {**os.environ, "NFVCAP_AGENT": str(agent.binary), "XDG_STATE_HOME": str(state), "NO_COLOR": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "nfvcap.cli.main", *words], env=environment, text=True,
+        [sys.executable, "-m", "tests.agent.crossed", *words], env=environment, text=True,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **popen},
     )  # fmt: skip
 
@@ -340,24 +340,21 @@ def test_a_file_is_replayed_and_recounted_frame_by_frame(agent: Agent, memory_di
     assert {size.size_bytes for size in trial.sizes} == {104, 204}
 
 
-@pytest.mark.skipif(not (shutil.which("capinfos") and shutil.which("tshark")), reason="Wireshark is not installed")
-def test_other_tools_count_the_same(agent: Agent, memory_dir: Path) -> None:
-    counted: list[int] = []
-    sizes: list[Counter[int]] = []
+@pytest.mark.skipif(not has_tools(), reason="Wireshark is not installed")
+def test_other_tools_count_the_same(agent: Agent, memory_dir: Path, crossed: Crossed) -> None:
+    crossed.with_tshark = True
     with trials(agent, memory_dir, "imix") as t:
-        point = t.path.point
-        plain = LocalCapturing.recount
+        trial = t.run("fixed rate", RATE_PPS, packets=12_000)
+    assert crossed.packets == [trial.recounted]
+    assert crossed.sizes == [Counter({size.size_bytes: size.recounted for size in trial.sizes})]
 
-        def recount(self: LocalCapturing, sent: Sent) -> Recount:
-            done = subprocess.run(["capinfos", "-cM", str(self.path)], capture_output=True, text=True, check=True)
-            counted.append(int(done.stdout.split("packets:")[1].split()[0]))
-            words = ["tshark", "-r", str(self.path), "-Y", "udp.dstport == 51966 && udp.length", "-T", "fields"]
-            done = subprocess.run([*words, "-e", "frame.len"], capture_output=True, text=True, check=True)
-            sizes.append(Counter(int(line) + 4 for line in done.stdout.split()))
-            return plain(self, sent)
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(LocalCapturing, "recount", recount)
-            trial = t.run("fixed rate", RATE_PPS, packets=12_000)
-    assert isinstance(point, LocalPoint) and counted == [trial.recounted]
-    assert sizes == [Counter({size.size_bytes: size.recounted for size in trial.sizes})]
+@pytest.mark.skipif(not has_tools(), reason="Wireshark is not installed")
+def test_a_recount_that_differs_from_other_tools_is_noticed(
+    agent: Agent, memory_dir: Path, crossed: Crossed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with trials(agent, memory_dir) as t:
+        monkeypatch.setattr("tests.agent.crossed.by_capinfos", lambda files: 1)
+        with pytest.raises(AssertionError, match="capinfos counts otherwise"):
+            t.run("fixed rate", RATE_PPS, packets=100)
+    assert crossed.packets == [1]
