@@ -20,8 +20,9 @@ from nfvcap.verify.packets.engines.ports import Choice, lent, no_dpdk, whole
 if TYPE_CHECKING:
     from nfvcap.cli.verify_guest import Looked
 
-XDP = "grep -q -m 1 ' xsk_rcv' /proc/kallsyms"
-"""Ends well where the kernel has AF_XDP."""
+XDP = "grep -q -m 1 ' xsk_bind' /proc/kallsyms"
+"""Ends well where the kernel has AF_XDP. A function that is called by its address: others a compiler may put into their
+callers (xsk_rcv has no symbol in a 6.18)."""
 _QUEUES = 'ls -d "/sys/class/net/$1/queues/rx-"* | wc -l'
 KERNEL: Key = (BARE_METAL, "kernel", "", 0)
 AF_XDP: Key = (BARE_METAL, "AF_XDP", "", 0)

@@ -210,7 +210,7 @@ def test_the_script_in_the_guest_finds_an_interface_by_its_address() -> None:
 @pytest.mark.parametrize(
     ("answers", "holder", "words"),
     [
-        ({"xsk_rcv": "fails"}, "", "no AF_XDP"),
+        ({"xsk_bind": "fails"}, "", "no AF_XDP"),
         ({}, "vm3", "VF 0 in vm3"),
         ({"queues": "2\n"}, "", "2 receive queues"),
         ({"queues": "1\n"}, "", ""),
