@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from nfvcap.report.numbers import ratio
 from nfvcap.verify.packets.checks import checks
 from nfvcap.verify.packets.path import Path
 from nfvcap.verify.packets.run import Run, Wish
+from nfvcap.verify.packets.trials import Trials
 
 LINE = 14_880_952
 
@@ -124,6 +126,13 @@ def test_a_dead_path_ends_with_a_diagnosis_before_any_load() -> None:
     assert proof.found == "0 of 100 frames" and "nothing arrived" in proof.reason
     assert measured(m) == "the path is broken: 0 of 100 frames arrived."
     assert exit_code(m) == 4
+
+
+@pytest.mark.parametrize("file", ["", "three.pcap"])
+def test_vfs_that_got_nothing_are_named_but_not_of_a_file_whose_frames_have_addresses_of_their_own(file: str) -> None:
+    asked = FRAMES_64.model_copy(update={"file": file})
+    proof = Trials(replace(path(dead), vfs=2), asked, INSTANT, time.monotonic() + 60).prove()
+    assert proof.lost and ("nothing came through VF 1, 2 of 2" in proof.reason) == (not file)
 
 
 @pytest.mark.parametrize("rate", ["search", "1000000"])
