@@ -153,7 +153,7 @@ static void measurements_json(struct json *j, const struct bench_options *o)
         json_string(j, "unit", m->unit);
         json_string(j, "missing", s.n == 0 ? m->missing : NULL);
         json_double(j, "median", s.median);
-        json_double(j, "run_s", m->soaks > 0 ? o->soak_s * m->soaks : NAN);
+        json_double(j, "run_s", m->soaks > 0 ? (double)(o->soak_s * m->soaks) : NAN);
         json_array(j, "runs");
         for (unsigned k = 0; k < m->n_values; k++)
             json_double(j, NULL, m->values[k]);

@@ -179,6 +179,8 @@ static unsigned cpus_to_use(void)
 {
     cpu_set_t set;
     unsigned n = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+    if (n == 0)
+        return 1;
     return n < READERS_MAX ? n : READERS_MAX;
 }
 

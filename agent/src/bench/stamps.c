@@ -234,7 +234,7 @@ double run_clock(const struct bench_options *o, const struct measurement *m, con
         return NAN;
     }
     const uint64_t duration_ns =
-        minute ? o->soak_s * m->soaks * 1000000000ull : (uint64_t)atoi(m->extra) * o->measure_ms * 1000000ull;
+        minute ? 1000000000ull * o->soak_s * m->soaks : (uint64_t)atoi(m->extra) * o->measure_ms * 1000000ull;
     struct clock clock = {0};
     struct discipline d;
     struct timespec pause = {.tv_nsec = LOOK_EVERY_NS};
