@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -266,6 +268,43 @@ def test_frames_left_out_between_rounds(agent: Agent, tmp_path: Path) -> None:
     report = generate(agent, "--port", into(tmp_path / "x"), "--replay", source, "--rate", "max", "--rounds", "3",
                       "--omit-every", "2")  # fmt: skip
     assert (report["end"], report["sent"], report["omitted"]) == ("rounds", 150, 150)
+
+
+def cpus_of_senders(pid: int) -> list[set[int]]:
+    """Where the sending thread may run, and whatever it has started."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # it ended meanwhile
+            if (task / "comm").read_text() == "generate\n":
+                found.append(os.sched_getaffinity(int(task.name)))
+    return found
+
+
+def test_a_file_is_not_read_on_the_cpu_that_sends(agent: Agent, tmp_path: Path) -> None:
+    """In further rounds neither, whose reader is started by the sender; it lives while 2 MiB are to come."""
+    cpus = os.sched_getaffinity(0)
+    if len(cpus) < 2:
+        pytest.skip("there is one CPU")
+    cpu = min(cpus)
+    source = write(tmp_path / "in.pcap", pcap(numbered(range(4000), size=1514)))
+    out = tmp_path / "x"
+    command = [str(agent.binary), "generate", "--json", *SMALL, "--port", into(out), "--replay", str(source),
+               "--rate", "20kpps", "--cpu", str(cpu), "--duration", "1h"]  # fmt: skip
+    readers = 0
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        while readers < 5:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.01)
+            if not out.exists() or out.stat().st_size < 1.1 * source.stat().st_size:
+                continue
+            threads = cpus_of_senders(process.pid)
+            assert threads.count({cpu}) == 1
+            readers += len(threads) > 1
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_replay_of_odd_frames(agent: Agent, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ void feed_numbered(struct feed *f, const struct destinations *destinations, cons
 
 static const char *start_round(struct feed *f)
 {
-    struct source_options options = {.ahead = true};
+    struct source_options options = {.ahead = true, .cpus = CPU_COUNT(&f->cpus) != 0 ? &f->cpus : NULL};
 
     if (lseek(f->fd, 0, SEEK_SET) != 0)
         return errno_text(errno);
@@ -45,6 +45,8 @@ const char *feed_file(struct feed *f, const char *path, bool renumber, uint64_t 
     f->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (f->fd < 0)
         return errno_text(errno);
+    if (sched_getaffinity(0, sizeof(f->cpus), &f->cpus) != 0)
+        CPU_ZERO(&f->cpus);
     if (renumber) {
         f->next_seq = malloc(FRAME_FLOWS_MAX * sizeof(*f->next_seq));
         if (f->next_seq == NULL)

@@ -32,6 +32,7 @@ struct feed {
     /* A file, over and over. */
     const char *path; /* NULL: numbered frames */
     int fd;
+    cpu_set_t cpus;     /* where the file is read ahead: wherever this program may run, and not where it sends */
     bool renumber;      /* frames of the file that are numbered get new numbers and times */
     uint64_t *next_seq; /* of each flow, while renumbering */
     struct reader reader;

@@ -225,13 +225,18 @@ static bool allocate(struct source_ring *r)
     return true;
 }
 
-static bool start_thread(struct source_ring *r)
+static bool start_thread(struct source_ring *r, const cpu_set_t *cpus)
 {
+    pthread_attr_t attributes;
     int error;
 
+    pthread_attr_init(&attributes);
+    if (cpus != NULL)
+        pthread_attr_setaffinity_np(&attributes, sizeof(*cpus), cpus);
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->changed, NULL);
-    error = pthread_create(&r->thread, NULL, read_ahead, r);
+    error = pthread_create(&r->thread, &attributes, read_ahead, r);
+    pthread_attr_destroy(&attributes);
     if (error != 0) {
         pthread_cond_destroy(&r->changed);
         pthread_mutex_destroy(&r->lock);
@@ -250,7 +255,7 @@ static bool open_ring(struct source *s, struct source_ring *r, const struct sour
     r->n_slots = o->ahead ? SLOTS_AHEAD : SLOTS_ALONE;
     if (allocate(r)) {
         s->next = s->end = r->slot[0].chunk;
-        if (!r->ahead || start_thread(r))
+        if (!r->ahead || start_thread(r, o->cpus))
             return true;
         munmap(r->memory, r->memory_bytes);
     }

@@ -2,6 +2,7 @@
 #ifndef NFVCAP_SOURCE_H
 #define NFVCAP_SOURCE_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,11 +35,12 @@ struct source {
 typedef ssize_t (*source_read_fn)(void *arg, void *buf, size_t len);
 
 struct source_options {
-    size_t chunk_bytes; /* size of one read; 0 means 256 KiB. Rounded up to 4 KiB, except for tests */
-    bool ahead;         /* a thread of its own reads ahead */
-    bool exact_chunk;   /* take chunk_bytes as it is, however small */
-    uint64_t from, to;  /* to != 0: these bytes of a file, wherever its descriptor stands */
-    bool map;           /* with `to`: looked at where they are, see source_map.h */
+    size_t chunk_bytes;    /* size of one read; 0 means 256 KiB. Rounded up to 4 KiB, except for tests */
+    bool ahead;            /* a thread of its own reads ahead, */
+    const cpu_set_t *cpus; /* on these CPUs; NULL: on those of the caller */
+    bool exact_chunk;      /* take chunk_bytes as it is, however small */
+    uint64_t from, to;     /* to != 0: these bytes of a file, wherever its descriptor stands */
+    bool map;              /* with `to`: looked at where they are, see source_map.h */
 };
 
 /* False with errno set when memory or a thread cannot be had. The file descriptor stays the caller's. */
