@@ -116,7 +116,7 @@ static void report_port(struct session *s, struct json *j, unsigned i)
     report_stamps(s, j, i);
     json_u64(j, "rx_descriptors", p->n_rx_desc);
     if (s->storages != NULL)
-        json_u64(j, "burst_buffer_bytes", s->storages[i * s->options.n_queues].config.buffer_bytes);
+        json_u64(j, "burst_buffer_bytes", s->storages[(size_t)i * s->options.n_queues].config.buffer_bytes);
     else
         json_null(j, "burst_buffer_bytes");
     if (c.missed_known)
