@@ -108,7 +108,7 @@ def test_vfs_are_not_recreated_while_a_guest_holds_one(
     ("illness", "code"),
     [
         pytest.param(("fails-after", "2"), "NFV-SRIOV-007", id="fails-at-the-third-vf"),
-        pytest.param(("blocks",), "NFV-SRIOV-006", id="blocks"),
+        pytest.param(("blocks",), "NFV-SRIOV-006", id="blocks", marks=pytest.mark.soak),  # a minute of waiting
     ],
 )
 def test_a_write_to_sriov_numvfs_that_goes_wrong_is_reported_and_the_next_run_mends_it(
@@ -166,6 +166,7 @@ def test_a_port_that_leaves_the_inventory_keeps_its_vfs_until_they_are_asked_to_
     nfvcap("provision", HOST, "--yes")
 
 
+@pytest.mark.soak  # a boot of its own
 def test_power_cut_while_grub_is_written(
     provisioned_lab: ProvisionedLab, nfvcap: Controller, lab: Lab, host: Host
 ) -> None:

@@ -129,6 +129,7 @@ def soaking(nfvcap: Controller, *words: str) -> Iterator[subprocess.Popen[str]]:
         process.wait()
 
 
+@pytest.mark.soak  # a minute and a half
 def test_what_a_guest_that_stands_still_cannot_take_has_its_row(vm3: Guest, nfvcap: Controller, host: Host) -> None:
     """Of a rate that is held else: two seconds of it are more than all rings in front of the guest hold."""
     with soaking(nfvcap, "--rate", "5kpps") as process:
