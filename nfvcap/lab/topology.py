@@ -137,8 +137,7 @@ def _base(machine: Machine) -> list[str]:
     # MWAIT is emulated by spinning: the firmware's idle processors would take this machine's time from the busy one.
     # The emulated x2APIC loses an end of interrupt now and then (seen: CPU 0 with its timer's vector in service for
     # ever after a boot with interrupt remapping); the emulated xAPIC does not.
-    # Without erms and fsrm the kernel clears and copies by words, not by a byte at a time, which is what is emulated.
-    model = "host,la57=off" if machine.accelerator == "kvm" else "max,la57=off,monitor=off,x2apic=off,erms=off,fsrm=off"
+    model = "host,la57=off" if machine.accelerator == "kvm" else "max,la57=off,monitor=off,x2apic=off"
     # A thread for each processor loses an interrupt in 1 boot of 30 (seen: the timer's vector in service for ever on
     # one processor, its handler not running), for which there is the watchdog. One thread for all boots as fast on two
     # cores, but nested guests then hang: their one processor spins with interrupts off on a lock that nobody holds.

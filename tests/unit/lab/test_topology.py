@@ -48,7 +48,7 @@ def test_a_comma_in_a_path_does_not_split_an_option() -> None:
 
 @pytest.mark.parametrize(
     ("accelerator", "model"),
-    [("kvm", "host,la57=off"), ("tcg", "max,la57=off,monitor=off,x2apic=off,erms=off,fsrm=off")],
+    [("kvm", "host,la57=off"), ("tcg", "max,la57=off,monitor=off,x2apic=off")],
 )
 def test_the_processor_fits_the_accelerator(accelerator: str, model: str) -> None:
     words = arguments(Machine("x", Paths(Path("/l")), accelerator, Path("/f")))
