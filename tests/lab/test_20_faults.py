@@ -74,6 +74,7 @@ def test_the_nic_that_carries_ssh_is_not_touched_whatever_inventory_and_plan_say
     nfvcap("provision", HOST, "--yes", "--reboot", "never")  # what the plan has recorded goes again, and checks pass
 
 
+@pytest.mark.soak  # a minute; too many pages are refused above
 def test_memory_that_is_gone_at_run_time_is_reported_and_the_pages_go_back(
     provisioned_lab: ProvisionedLab, nfvcap: Controller, host: Host
 ) -> None:

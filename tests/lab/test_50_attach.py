@@ -155,7 +155,7 @@ def test_guest_that_does_not_answer_keeps_its_vf(vm1: Vm, nfvcap: Controller, ho
     assert vm1.state() == before and attached["ledger"] != before["ledger"]
 
 
-@pytest.mark.parametrize("step", ["vf", "live"])
+@pytest.mark.parametrize("step", [pytest.param("vf", marks=pytest.mark.soak), "live"])
 def test_killed_on_the_host_and_undone_by_the_next_command(vm1: Vm, nfvcap: Controller, lab: Any, step: str) -> None:
     before = vm1.state()
     killed: list[int] = []
