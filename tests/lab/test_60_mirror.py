@@ -227,6 +227,7 @@ def test_pool_bits_are_set_again_after_each_reset(mirroring: Controller, spaces:
     assert "NFVCAP_ACTION=repair" in host.run("journalctl -o verbose NFVCAP_ACTION=repair -n 1")
 
 
+@pytest.mark.soak  # a minute
 def test_the_kernel_copies_what_an_interface_of_the_host_carries(
     mirroring: Controller, spaces: Spaces, host: Host
 ) -> None:
