@@ -51,6 +51,9 @@ def test_the_lines_of_the_readme_install_a_program_that_works_anywhere(top: Path
         # What is installed may not lean on where it came from.
         f"mv my.yml '{empty}'", f"rm -r '{source}'", f"cd '{empty}'",
         "command -v nfvcap", "nfvcap --version", typed(top, "nfvcap check-config")[-1], "nfvcap explain NFV-RUN-001",
+        # A playbook, a role's module and the planner, all out of the package, on this machine, which has no PF to plan.
+        "printf 'all: {hosts: {here: {ansible_connection: local, nfvcap: {pfs: []}}}}' >here.yml",
+        "nfvcap plan here -i here.yml",
     ]  # fmt: skip
     done = subprocess.run(["bash", "-c", "\n".join(script)], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -58,3 +61,4 @@ def test_the_lines_of_the_readme_install_a_program_that_works_anywhere(top: Path
     assert str(home / "nfvcap" / "bin" / "nfvcap") in said
     assert f"nfvcap, version {__version__}" in said
     assert "NFV-RUN-001" in done.stdout
+    assert "here: nothing to change" in done.stdout

@@ -38,7 +38,8 @@ _SEEN_S = 30
 _REFUSALS = ("NFV-ATTACH-", "NFV-SRIOV-", "NFV-GUEST-041")
 _DEVICES = "ls /sys/bus/pci/devices"
 # An interface with this address, or else PCI devices that were not there before; with their drivers. Behind an
-# interface: its PCI device, and why vfio-pci could not have that one.
+# interface: its PCI device, and why vfio-pci could not have that one. Feature 33 of VirtIO is VIRTIO_F_ACCESS_PLATFORM:
+# without it the device reads and writes memory past the IOMMU, wherever vfio-pci would send it.
 _SEEN = """
 n=$(($2 * 2)); known=" $3 "
 while [ "$n" -gt 0 ]; do

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from nfvcap.agent.brought import brought
-from nfvcap.agent.frame import TAG_BYTES
 from nfvcap.agent.options import GenerateOptions
 from nfvcap.door.command import CommandDoor
 from nfvcap.mirror.stream import Sent, Stream
@@ -56,9 +55,8 @@ class Generator:
             return [Sent(0, run | at << 32, one.wait(_END_S).sent) for at, one in enumerate(running)]
 
     def _options(self, stream: Stream, rate_pps: float, first: int, longest_s: float) -> GenerateOptions:
-        tag = TAG_BYTES if stream.vlan else 0
         return GenerateOptions(
-            port=self._port, size=str(stream.size_bytes + tag + _FCS_BYTES), rate=f"{rate_pps:g}pps", first=first,
-            count=stream.count or None, duration_s=None if stream.count else longest_s, dst_mac=(stream.mac,),
-            vlan=(str(stream.vlan),) if stream.vlan else (),
+            port=self._port, size=str(stream.size_bytes + _FCS_BYTES), untagged_size=True, rate=f"{rate_pps:g}pps",
+            first=first, count=stream.count or None, duration_s=None if stream.count else longest_s,
+            dst_mac=(stream.mac,), vlan=(str(stream.vlan),) if stream.vlan else (),
         )  # fmt: skip

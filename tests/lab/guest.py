@@ -15,6 +15,12 @@ from nfvcap.errors import NfvcapError
 from tests.lab.host import Host
 
 _CHUNK_BYTES = 65536
+# Gives a device to DPDK, as somebody in the guest would by hand.
+_TO_VFIO = """
+d=/sys/bus/pci/devices/{0}
+echo vfio-pci >$d/driver_override; echo {0} >$d/driver/unbind; echo {0} >/sys/bus/pci/drivers_probe
+basename $(readlink $d/driver)
+"""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,11 @@ class Guest:
             if part["eof"]:
                 self.agent("guest-file-close", handle=handle)
                 return data
+
+    def to_vfio(self, place: str) -> None:
+        """Give the device at a PCI address to vfio-pci."""
+        driver = self.run(_TO_VFIO.format(place)).strip()
+        assert driver == "vfio-pci", driver
 
     def answers(self) -> bool:
         ping = shlex.quote('{"execute": "guest-ping"}')

@@ -159,14 +159,6 @@ def hang(host: Host) -> None:
     Guest(host, MONITOR).wait()
 
 
-# Gives a device to DPDK, as somebody in the guest would by hand.
-_TO_VFIO = """
-d=/sys/bus/pci/devices/{0}
-echo vfio-pci >$d/driver_override; echo {0} >$d/driver/unbind; echo {0} >/sys/bus/pci/drivers_probe
-basename $(readlink $d/driver)
-"""
-
-
 def test_nobody_notices_a_monitor(
     macs: dict[str, str], vm3: Guest, nfvcap: Controller, host: Host, tmp_path: Path
 ) -> None:
@@ -192,7 +184,7 @@ def test_nobody_notices_a_monitor(
 
 def polled_by_dpdk(vm3: Guest, place: str, mac: str, nfvcap: Controller, host: Host, folder: Path) -> None:
     """The capture agent polls the VF in the guest, which hangs meanwhile; what it stored is read here."""
-    assert vm3.run(_TO_VFIO.format(place)).strip() == "vfio-pci"
+    vm3.to_vfio(place)
     nfvcap("capture", MONITOR, "start", "--port", place, timeout_s=1200)
     time.sleep(20)
     hang(host)

@@ -195,11 +195,7 @@ def left_behind(host: Host) -> list[str]:
 @pytest.mark.soak  # eight minutes of cells
 def test_what_the_lab_can_do_is_measured_and_the_rest_says_why_not(vm3: Guest, nfvcap: Controller, host: Host) -> None:
     (vf,) = vfs(nfvcap)
-    place = vf["guest_address"]
-    vm3.run(
-        f"cd /sys/bus/pci/devices/{place} && echo vfio-pci > driver_override && echo {place} > driver/unbind;"
-        f" echo {place} > /sys/bus/pci/drivers_probe; basename $(readlink driver)"
-    )
+    vm3.to_vfio(vf["guest_address"])
     for free in (0, 1):  # beside the one that DPDK has; planned for other guests, so they have to be named
         nfvcap("attach-vf", GUEST, "--vf", f"{PORTS[1].address}:vf{free}", "--timeout", "180", timeout_s=900)
     found = matrix(nfvcap, "--dpdk-pf", PORTS[0].address)
