@@ -261,6 +261,11 @@ void port_open(struct port *p, const struct port_spec *spec, const struct port_c
         die(EXIT_USAGE, text("%u queues per port", config->n_queues), "a port has 1 to 64 queues", NULL);
     if (rte_eth_dev_get_port_by_name(spec->device, &p->id) != 0) {
         const char *said = eal_log_reason();
+        if (said != NULL && strstr(said, "could not set PACKET_FANOUT") != NULL)
+            die(EXIT_USAGE, text("\"%s\" cannot be used by this process", spec->text),
+                "the interface is down, or another program has the number that DPDK makes of the process and the "
+                "interface for its packet sockets",
+                "see that it is up (ip link), then type the command again");
         die(EXIT_USAGE, text("there is no usable device \"%s\"", spec->text),
             said != NULL   ? said
             : spec->is_pci ? "no driver of this program took it"
