@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import socket
+from pathlib import Path
 
 from nfvcap.errors import NfvcapError
 from nfvcap.lab.errors import LabError
@@ -46,18 +47,27 @@ def write_config(lab: str, paths: Paths, image: Image, port: int) -> None:
         "HostName": "127.0.0.1",
         "Port": str(port),
         "User": "root",
-        "IdentityFile": f'"{image.key}"',
+        "IdentityFile": _quoted(image.key),
         "IdentitiesOnly": "yes",
         "HostKeyAlias": name,
-        "UserKnownHostsFile": f'"{paths.known_hosts}"',
+        "UserKnownHostsFile": _quoted(paths.known_hosts),
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
         "ServerAliveInterval": "15",
+        # To log in costs an emulated processor more than a second; most commands take less. It ends with the server.
+        "ControlMaster": "auto",
+        "ControlPath": _quoted(paths.connection),
+        "ControlPersist": "60",
         "LogLevel": "ERROR",
     }
     lines = ["# SPDX-License-Identifier: Apache-2.0", f"# ssh -F {paths.ssh_config} {name}", f"Host {name}"]
     lines += [f"  {key} {value}" for key, value in settings.items()]
     paths.ssh_config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _quoted(path: Path) -> str:
+    """A path as ssh reads it, which has words of its own that begin with ``%``."""
+    return '"' + str(path).replace("%", "%%") + '"'
 
 
 def command(lab: str, paths: Paths, words: list[str]) -> list[str]:

@@ -92,6 +92,11 @@ class Paths:
     def known_hosts(self) -> Path:
         return self.directory / "known_hosts"
 
+    @property
+    def connection(self) -> Path:
+        """What ssh clients share one connection by."""
+        return self.directory / "ssh"
+
     def nic(self, port: Port) -> Path:
         """The machine's end of a port's wire."""
         return self.directory / f"port{port.index}.nic"

@@ -35,7 +35,8 @@ def test_each_lab_has_a_host_name_of_its_own() -> None:
 
 
 def test_ssh_reads_the_written_configuration(tmp_path: Path) -> None:
-    paths, image = Paths(tmp_path), Image(tmp_path)
+    paths, image = Paths(tmp_path / "5 % of a lab"), Image(tmp_path)
+    paths.directory.mkdir()
     (tmp_path / "complete").write_text('{"host_key": "ssh-ed25519 AAAA"}')
     access.write_config("lab", paths, image, 2222)
     argv = ["ssh", "-G", *access.command("lab", paths, [])[1:]]
@@ -44,6 +45,7 @@ def test_ssh_reads_the_written_configuration(tmp_path: Path) -> None:
     assert "hostname 127.0.0.1" in settings
     assert "stricthostkeychecking true" in settings
     assert f"identityfile {image.key}" in settings
+    assert f"controlpath {paths.connection}" in settings and "controlpersist 60" in settings
     assert paths.known_hosts.read_text() == "nfvcap-lab ssh-ed25519 AAAA\n"
 
 
