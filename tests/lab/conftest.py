@@ -31,6 +31,7 @@ from tests.lab.host import Host
 LAB_NAME = os.environ.get("NFVCAP_TEST_LAB_NAME", "test")
 HOST = "host1"
 FIRST_PF = PORTS[0].address
+_PROVISIONED = pytest.StashKey[bool]()
 
 
 @dataclass(frozen=True)
@@ -188,9 +189,12 @@ class ProvisionedLab:
 
 
 @pytest.fixture(scope="module")
-def provisioned_lab(lab: Lab, nfvcap: Controller) -> ProvisionedLab:
-    """Provisions what is lacking, once per file: each test leaves the lab as it should be."""
-    nfvcap("provision", HOST, "--yes", "--reboot", "auto")
+def provisioned_lab(request: pytest.FixtureRequest, lab: Lab, nfvcap: Controller) -> ProvisionedLab:
+    """Each file leaves the lab provisioned. Where that is not sure, at first and behind a failure, it is done again."""
+    session = request.session
+    if session.testsfailed or not session.stash.get(_PROVISIONED, False):
+        nfvcap("provision", HOST, "--yes", "--reboot", "auto", timeout_s=900)
+        session.stash[_PROVISIONED] = True
     return ProvisionedLab(lab, nfvcap)
 
 

@@ -11,13 +11,12 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from nfvcap.guest.seed import medium
 from nfvcap.model.plan import GuestBoot, GuestMachine
-from tests.lab.conftest import HOST, Controller
+from tests.lab.conftest import HOST, Controller, ProvisionedLab
 from tests.lab.guest import Guest
 from tests.lab.host import Host
 
@@ -48,8 +47,7 @@ print(json.dumps(took))
 
 
 @pytest.fixture(scope="module")
-def guests(lab: Any, nfvcap: Controller) -> Iterator[None]:
-    nfvcap("provision", HOST, "--yes", "--reboot", "auto")
+def guests(provisioned_lab: ProvisionedLab, nfvcap: Controller) -> Iterator[None]:
     yield
     nfvcap("guest", "destroy", GUEST, "--yes")
 

@@ -74,9 +74,8 @@ class Vm(Guest):
 
 
 @pytest.fixture(scope="module")
-def vm1(lab: Any, nfvcap: Controller, host: Host) -> Iterator[Vm]:
+def vm1(provisioned_lab: ProvisionedLab, lab: Any, nfvcap: Controller, host: Host) -> Iterator[Vm]:
     """The lab's own guest, running, on a provisioned host."""
-    nfvcap("provision", HOST, "--yes", "--reboot", "auto", timeout_s=900)
     xml = nfvcap("guest", "xml", GUEST)
     lab.ssh(["virsh", "-q", "define", "/dev/stdin"], stdin=xml, timeout_s=120)
     host.run(f"virsh -q start {GUEST}", timeout_s=240)

@@ -21,7 +21,7 @@ import pytest
 
 from nfvcap.agent.frame import Verdict, judge
 from nfvcap.lab.topology import PORTS
-from tests.lab.conftest import HOST, LAB_NAME, Controller
+from tests.lab.conftest import HOST, LAB_NAME, Controller, ProvisionedLab
 from tests.lab.guest import Guest
 from tests.lab.host import Host
 
@@ -108,9 +108,8 @@ def _frames(pcap: bytes) -> Iterator[tuple[str, int]]:
 
 
 @pytest.fixture(scope="module")
-def macs(lab: Any, nfvcap: Controller, host: Host) -> Iterator[dict[str, str]]:
+def macs(provisioned_lab: ProvisionedLab, nfvcap: Controller) -> Iterator[dict[str, str]]:
     """The two guests with a VF each; address by guest."""
-    nfvcap("provision", HOST, "--yes", "--reboot", "auto", timeout_s=900)
     found = {}
     try:
         for name in (WATCHED, BYSTANDER):

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,7 +23,7 @@ from nfvcap.lab.topology import PORTS
 from nfvcap.model.measurement import Measurement
 from nfvcap.model.result import HostResult, Result, Verdict
 from nfvcap.verify.packets.cells import KEYS, TRAFFICS, subject
-from tests.lab.conftest import HOST, LAB_NAME, Controller
+from tests.lab.conftest import HOST, LAB_NAME, Controller, ProvisionedLab
 from tests.lab.host import Host
 from tests.lab.test_50_attach import Guest
 
@@ -42,9 +41,8 @@ MEASURED = {
 
 
 @pytest.fixture(scope="module")
-def vm3(lab: Any, nfvcap: Controller, host: Host) -> Iterator[Guest]:
+def vm3(provisioned_lab: ProvisionedLab, nfvcap: Controller, host: Host) -> Iterator[Guest]:
     """The capture guest with one VF, on a provisioned host."""
-    nfvcap("provision", HOST, "--yes", "--reboot", "auto", timeout_s=900)
     nfvcap("guest", "create", GUEST, "--start", "--wait", "300", timeout_s=900)
     try:
         nfvcap("attach-vf", GUEST, "--timeout", "180", timeout_s=900)
