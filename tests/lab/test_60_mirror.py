@@ -103,7 +103,7 @@ def tried(nfvcap: Controller, rule: str = vf(MONITOR), expect: int = 0) -> Any:
     return nfvcap.json("mirror", "test", rule, *words, expect=expect)
 
 
-def rules(nfvcap: Controller, expect: int = 0) -> Any:
+def rules(nfvcap: Controller, expect: int | tuple[int, ...] = 0) -> Any:
     return nfvcap.json("mirror", "list", HOST, expect=expect)["hosts"][HOST]
 
 

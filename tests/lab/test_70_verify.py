@@ -24,8 +24,8 @@ from nfvcap.model.measurement import Measurement
 from nfvcap.model.result import HostResult, Result, Verdict
 from nfvcap.verify.packets.cells import KEYS, TRAFFICS, subject
 from tests.lab.conftest import HOST, LAB_NAME, Controller, ProvisionedLab
+from tests.lab.guest import Guest
 from tests.lab.host import Host
-from tests.lab.test_50_attach import Guest
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
