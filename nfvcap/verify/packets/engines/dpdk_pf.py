@@ -20,6 +20,8 @@ from nfvcap.model.facts import Nic
 
 UNIT = "nfvcap-dpdk-pf"
 PLACE = f"/run/{UNIT}"
+LOCK = "/run/lock/nfvcap.lock"
+"""That of nfvcap_lock: whoever changes the host has it."""
 PAGES = 64
 """Huge pages of 2 MiB that two programs need there beside those that the plan has for others."""
 _STOP_S = 180
@@ -28,6 +30,8 @@ _READY_S = 180
 # PF, its NUMA node, number of VFs. What it is going to change is written down for _GIVE, `override` last.
 _TAKE = """
 set -eu
+exec 9>>{lock}
+flock -w 60 9 || {{ echo "another nfvcap is changing this host: $(cat {lock})" >&2; exit 1; }}
 pf=$1 node=$2 vfs=$3
 d=/sys/bus/pci/devices/$pf
 pages=/sys/devices/system/node/node$node/hugepages/hugepages-2048kB/nr_hugepages
@@ -57,10 +61,12 @@ for v in "$d"/virtfn*; do
   echo "$v" >/sys/bus/pci/drivers_probe
 done
 """
-# Goes on after what fails: each line puts back another thing. What was written down stays until the PF is back, so that
-# it can be run again, by hand too.
+# Goes on after what fails, be it the lock: each line puts back another thing. What was written down stays until the PF
+# is back, so that it can be run again, by hand too.
 _GIVE = """
 cd {place} 2>/dev/null && [ -e override ] || exit 0
+command exec 9>>{lock}
+flock -w 60 9
 pf=$(cat pf) node=$(cat node)
 d=/sys/bus/pci/devices/$pf
 echo 0 >"$d/sriov_numvfs"
@@ -73,6 +79,7 @@ echo "$pf" >/sys/bus/pci/drivers_probe
 cat enable_sriov >/sys/module/vfio_pci/parameters/enable_sriov
 cat pages >"/sys/devices/system/node/node$node/hugepages/hugepages-2048kB/nr_hugepages"
 udevadm settle
+exec 9>&-
 /usr/bin/python3 -IB /usr/local/lib/nfvcap/nfvcap-restore sriov || exit 1
 [ "$(basename "$(readlink "$d/driver")")" != vfio-pci ] && rm -rf {place}
 """
@@ -176,8 +183,8 @@ def _program(nic: Nic, num_vfs: int, agent: str, token: str) -> list[str]:
 def _start(door: Door, nic: Nic, num_vfs: int, program: list[str], longest_s: int) -> None:
     node = max(0, nic.node or 0)
     must(shell(door, f"rm -rf {PLACE} && mkdir -m 700 {PLACE}"), door)
-    door.put(_TAKE.format(place=PLACE, pages=PAGES).encode(), f"{PLACE}/take")
-    door.put(_GIVE.format(place=PLACE).encode(), f"{PLACE}/give")
+    door.put(_TAKE.format(place=PLACE, lock=LOCK, pages=PAGES).encode(), f"{PLACE}/take")
+    door.put(_GIVE.format(place=PLACE, lock=LOCK).encode(), f"{PLACE}/give")
     words = [
         "systemd-run", "--quiet", "--collect", f"--unit={UNIT}", f"--property=Type={'notify' if num_vfs else 'exec'}",
         f"--property=RuntimeMaxSec={longest_s}", f"--property=TimeoutStartSec={_READY_S}",

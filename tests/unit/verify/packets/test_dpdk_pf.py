@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -171,13 +172,18 @@ def test_the_scripts_change_what_they_must_and_put_it_back(tmp_path: Path) -> No
     place.mkdir()
 
     def do(script: str, *words: str, restored: str = "true") -> int:
-        text = script.format(place=place, pages=dpdk_pf.PAGES).replace("/sys/", f"{tmp_path}/sys/")
+        text = script.format(place=place, lock=tmp_path / "lock", pages=dpdk_pf.PAGES).replace(
+            "/sys/", f"{tmp_path}/sys/"
+        )
         text = text.replace("/usr/bin/python3", restored).replace("udevadm", "true")
         return subprocess.run(["sh", "-c", text, "sh", *words], check=False, timeout=20).returncode
 
     def read(name: str) -> str:
         return (tmp_path / "sys" / name).read_text().strip()
 
+    with (tmp_path / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert do(dpdk_pf._TAKE.replace("-w 60", "-w 0"), PORT1, "1", "2") == 1 and not list(place.iterdir())
     pages = "devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages"
     assert do(dpdk_pf._TAKE, PORT1, "1", "2") == 0
     assert (pf / "driver_override").read_text() == "vfio-pci\n" and (pf / "sriov_numvfs").read_text() == "2\n"
