@@ -190,7 +190,6 @@ def left_behind(host: Host) -> list[str]:
     ]
 
 
-@pytest.mark.soak  # eight minutes of cells
 def test_what_the_lab_can_do_is_measured_and_the_rest_says_why_not(vm3: Guest, nfvcap: Controller, host: Host) -> None:
     (vf,) = vfs(nfvcap)
     vm3.to_vfio(vf["guest_address"])
