@@ -32,6 +32,7 @@ _TAKE = """
 set -eu
 exec 9>>{lock}
 flock -w 60 9 || {{ echo "another nfvcap is changing this host: $(cat {lock})" >&2; exit 1; }}
+echo "the loan of a PF to DPDK (pid $$)" >{lock}
 pf=$1 node=$2 vfs=$3
 d=/sys/bus/pci/devices/$pf
 pages=/sys/devices/system/node/node$node/hugepages/hugepages-2048kB/nr_hugepages
@@ -66,7 +67,7 @@ done
 _GIVE = """
 cd {place} 2>/dev/null && [ -e override ] || exit 0
 command exec 9>>{lock}
-flock -w 60 9
+flock -w 60 9 && echo "the return of a PF from DPDK (pid $$)" >{lock}
 pf=$(cat pf) node=$(cat node)
 d=/sys/bus/pci/devices/$pf
 echo 0 >"$d/sriov_numvfs"
