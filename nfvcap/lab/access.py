@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from pathlib import Path
@@ -16,6 +17,8 @@ from nfvcap.run import Completed, run
 DEFAULT_LAB = "lab"
 VARIABLE = "NFVCAP_LAB"
 """Names the lab that is meant when none is named."""
+# Paths of UNIX sockets have at most 107 bytes; ssh adds a dot and 16 letters while it makes one.
+_LONGEST_CONNECTION = 90
 _FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s")
 
 
@@ -54,12 +57,11 @@ def write_config(lab: str, paths: Paths, image: Image, port: int) -> None:
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
         "ServerAliveInterval": "15",
-        # To log in costs an emulated processor more than a second; most commands take less. It ends with the server.
-        "ControlMaster": "auto",
-        "ControlPath": _quoted(paths.connection),
-        "ControlPersist": "60",
         "LogLevel": "ERROR",
     }
+    if len(os.fsencode(paths.connection)) <= _LONGEST_CONNECTION:
+        # To log in costs an emulated processor more than a second; most commands take less. It ends with the server.
+        settings |= {"ControlMaster": "auto", "ControlPath": _quoted(paths.connection), "ControlPersist": "60"}
     lines = ["# SPDX-License-Identifier: Apache-2.0", f"# ssh -F {paths.ssh_config} {name}", f"Host {name}"]
     lines += [f"  {key} {value}" for key, value in settings.items()]
     paths.ssh_config.write_text("\n".join(lines) + "\n", encoding="utf-8")

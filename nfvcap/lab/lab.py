@@ -26,8 +26,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 _POWERDOWN_TIMEOUT_S = 90
 # An up that waits for a boot holds the lock for its whole time.
 _LOCK_WAIT_S = 600
-# Paths of UNIX sockets have at most 107 bytes; the longest name here is ssh's while it binds: "ssh." and 16 letters.
-_LONGEST_DIRECTORY = 86
+# Paths of UNIX sockets have at most 107 bytes; the longest name that has to fit is "port0.wire".
+_LONGEST_DIRECTORY = 96
 
 
 def labs_dir() -> Path:

@@ -34,8 +34,11 @@ def test_each_lab_has_a_host_name_of_its_own() -> None:
     assert access.alias("test") == "nfvcap-lab-test"
 
 
-def test_ssh_reads_the_written_configuration(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shared", [True, False])
+def test_ssh_reads_the_written_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool) -> None:
     paths, image = Paths(tmp_path / "5 % of a lab"), Image(tmp_path)
+    # A connection can be shared where the path of its socket has room for what ssh adds to it.
+    monkeypatch.setattr(access, "_LONGEST_CONNECTION", len(str(paths.connection)) - (not shared))
     paths.directory.mkdir()
     (tmp_path / "complete").write_text('{"host_key": "ssh-ed25519 AAAA"}')
     access.write_config("lab", paths, image, 2222)
@@ -45,7 +48,7 @@ def test_ssh_reads_the_written_configuration(tmp_path: Path) -> None:
     assert "hostname 127.0.0.1" in settings
     assert "stricthostkeychecking true" in settings
     assert f"identityfile {image.key}" in settings
-    assert f"controlpath {paths.connection}" in settings and "controlpersist 60" in settings
+    assert (f"controlpath {paths.connection}" in settings) == ("controlpersist 60" in settings) == shared
     assert paths.known_hosts.read_text() == "nfvcap-lab ssh-ed25519 AAAA\n"
 
 
