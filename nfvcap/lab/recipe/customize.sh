@@ -47,5 +47,6 @@ in_tree systemd-machine-id-setup
 in_tree ldconfig
 in_tree journalctl --update-catalog
 in_tree systemd-hwdb update
+in_tree python3 -m compileall -q --invalidation-mode unchecked-hash /usr/local/lib/python3.13
 touch "$tree/etc/.updated" "$tree/var/.updated"
 rm -rf "$tree"/var/lib/apt/lists/* "$tree"/var/cache/apt/*.bin "$tree"/var/log/*.log "$tree"/var/log/apt/*
