@@ -263,9 +263,8 @@ void port_open(struct port *p, const struct port_spec *spec, const struct port_c
         const char *said = eal_log_reason();
         if (said != NULL && strstr(said, "could not set PACKET_FANOUT") != NULL)
             die(EXIT_USAGE, text("\"%s\" cannot be used by this process", spec->text),
-                "the interface is down, or another program has the number that DPDK makes of the process and the "
-                "interface for its packet sockets",
-                "see that it is up (ip link), then type the command again");
+                "another program's packet sockets have the number that DPDK makes of the process and the interface",
+                "type the command again: another process has another number");
         die(EXIT_USAGE, text("there is no usable device \"%s\"", spec->text),
             said != NULL   ? said
             : spec->is_pci ? "no driver of this program took it"

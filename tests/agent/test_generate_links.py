@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from tests.agent.captures import check
 from tests.agent.support import Agent, Running
 from tests.agent.test_capture_control import ask
 from tests.agent.test_generate import SMALL, generate
+
+ETH_P_ALL, SOL_PACKET, PACKET_FANOUT = 3, 263, 18  # linux/if_ether.h, if_packet.h
 
 
 def memif(directory: Path, role: str) -> str:
@@ -106,6 +109,22 @@ def veth() -> Iterator[tuple[str, str]]:
         subprocess.run(["ip", "link", "set", end, "up", "promisc", "on"], check=True)
     yield near, far
     subprocess.run(["ip", "link", "del", near], check=True)
+
+
+def test_a_number_that_another_program_has_is_told(agent: Agent, veth: tuple[str, str]) -> None:
+    near, far = veth
+    words = ["generate", *SMALL, "--port", f"af_packet:{near}", "--count", "1"]
+    # A shell that becomes the agent: its process is known before the agent asks for the number.
+    waiting = subprocess.Popen(
+        ["sh", "-c", 'read go; exec "$@"', "sh", str(agent.binary), *words], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)) as other:
+        other.bind((far, ETH_P_ALL))
+        other.setsockopt(SOL_PACKET, PACKET_FANOUT, (waiting.pid ^ socket.if_nametoindex(near)) & 0xFFFF)
+        _, said = waiting.communicate("go\n", timeout=60)
+    assert waiting.returncode == 2
+    assert f'"af_packet:{near}" cannot be used by this process' in said and "type the command again" in said
 
 
 def test_af_packet_to_tcpdump(agent: Agent, tmp_path: Path, veth: tuple[str, str]) -> None:

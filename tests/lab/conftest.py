@@ -31,7 +31,8 @@ from tests.lab.host import Host
 LAB_NAME = os.environ.get("NFVCAP_TEST_LAB_NAME", "test")
 HOST = "host1"
 FIRST_PF = PORTS[0].address
-_PROVISIONED = pytest.StashKey[bool]()
+PROVISIONED = pytest.StashKey[bool]()
+"""Is the server known to be as :func:`provisioned_lab` leaves it? A file that changes that for a while says so."""
 
 
 @dataclass(frozen=True)
@@ -192,9 +193,9 @@ class ProvisionedLab:
 def provisioned_lab(request: pytest.FixtureRequest, lab: Lab, nfvcap: Controller) -> ProvisionedLab:
     """Each file leaves the lab provisioned. Where that is not sure, at first and behind a failure, it is done again."""
     session = request.session
-    if session.testsfailed or not session.stash.get(_PROVISIONED, False):
+    if session.testsfailed or not session.stash.get(PROVISIONED, False):
         nfvcap("provision", HOST, "--yes", "--reboot", "auto", timeout_s=900)
-        session.stash[_PROVISIONED] = True
+        session.stash[PROVISIONED] = True
     return ProvisionedLab(lab, nfvcap)
 
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from nfvcap.lab.topology import PORTS
-from tests.lab.conftest import HOST, LAB_NAME, Controller
+from tests.lab.conftest import HOST, LAB_NAME, PROVISIONED, Controller
 from tests.lab.host import Host
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
@@ -89,7 +89,9 @@ def mirroring(top: Path, inventory: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
-def spaces(mirroring: Controller, host: Host) -> Iterator[Spaces]:
+def spaces(request: pytest.FixtureRequest, mirroring: Controller, host: Host) -> Iterator[Spaces]:
+    # The last test takes it back; it may be left out, or fail.
+    request.session.stash[PROVISIONED] = False
     mirroring("provision", HOST, "--yes", "--reboot", "auto", timeout_s=900)
     found = Spaces(host)
     found.make()

@@ -15,9 +15,11 @@ from ansible.module_utils.nfvcap_failure import Failure
 from ansible.module_utils.nfvcap_host import Host
 from ansible.module_utils.nfvcap_hostfile import WantedFile, original, restore_file, set_files
 from ansible.module_utils.nfvcap_ledger import ENDED_KEPT, PATH, Ledger
+from ansible.module_utils.nfvcap_lock import PATH as LOCK
 from ansible.module_utils.nfvcap_lock import HostLock
 from ansible.module_utils.nfvcap_outcome import Outcome
 
+from nfvcap.verify.packets.engines import dpdk_pf
 from tests.modules.fakehost import FakeHost
 
 LIMITS_S = 20.0
@@ -252,3 +254,8 @@ def test_a_write_in_a_child_arrives_and_its_error_comes_back(tmp_path: Path) -> 
         host.write_bounded("/missing", "4\n", LIMITS_S)
     with pytest.raises(OSError, match="No space left"):
         Host().write_bounded("/dev/full", "4\n", LIMITS_S)
+
+
+def test_a_loan_of_a_pf_takes_the_same_lock() -> None:
+    """It is taken by a script of its own, behind which no module runs."""
+    assert dpdk_pf.LOCK == LOCK
