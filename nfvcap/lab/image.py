@@ -62,7 +62,9 @@ def images_dir() -> Path:
 def recipe_id() -> str:
     """A digest of everything that shapes the image; a changed recipe makes a new image beside the old one."""
     digest = hashlib.sha256()
-    sources = [path for path in sorted(tree_builder.RECIPE.rglob("*")) if path.is_file()]
+    # pip compiles what it installs, the lab's own Python file too.
+    files = (path for path in sorted(tree_builder.RECIPE.rglob("*")) if "__pycache__" not in path.parts)
+    sources = [path for path in files if path.is_file()]
     for path in [*sources, Path(tree_builder.__file__), Path(disk_builder.__file__)]:
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]

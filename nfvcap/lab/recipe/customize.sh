@@ -7,6 +7,7 @@ set -eu
 tree=$1 recipe=$2 key=$3
 
 cp -rT --no-preserve=ownership "$recipe/rootfs" "$tree"
+find "$tree/usr/local" -name __pycache__ -exec rm -r {} + # of the Python that installed nfvcap here
 echo host1 >"$tree/etc/hostname"
 printf '127.0.0.1 localhost\n127.0.1.1 host1\n::1 localhost ip6-localhost\n' >"$tree/etc/hosts"
 echo 'nameserver 10.0.2.3' >"$tree/etc/resolv.conf"
