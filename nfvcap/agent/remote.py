@@ -56,7 +56,7 @@ for d in "$@"; do
   [ -e "$d/pid" ] && [ ! -s "$d/status" ] && {
     p=$(cat "$d/pid")
     case $(tr '\\0' ' ' <"/proc/$p/cmdline" 2>/dev/null) in
-      *nfvcap-agent*) kill -TERM "$p"; n=100
+      *"$d"/*) kill -TERM "$p"; n=100
         while [ ! -s "$d/status" ] && [ "$n" -gt 0 ]; do sleep 0.1; n=$((n - 1)); done
         [ -s "$d/status" ] || kill -KILL "$p" ;;
     esac

@@ -53,6 +53,18 @@ class GuestRun:
         with self.way() as door:
             return all(vf.guest_address and driver_there(door, vf) == "vfio-pci" for vf in vfs)
 
+    def tcpdump(self, interface: str) -> str:
+        """By what tcpdump captures there, "libpcap" or "PF_RING"; "" where it cannot."""
+        from nfvcap.verify.packets.points.tcpdump import NONE, look
+
+        with self.way() as door:
+            try:
+                return look(door, interface).engine
+            except NfvcapError as error:
+                if error.code != NONE:
+                    raise
+        return ""
+
     def way(self) -> AbstractContextManager[Door]:
         """Into the guest, open as long as the block."""
         return self.looked.guest_way(self.name)

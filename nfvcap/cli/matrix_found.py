@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nfvcap.cli.spot import Spot
 from nfvcap.model.result import Check, HostResult
@@ -38,7 +38,12 @@ Group = Callable[[], AbstractContextManager[Found]]
 """Opens what its rows need, and puts it away again."""
 
 
+def by(engine: str) -> dict[str, Any]:
+    """Options of a cell that an engine captures: what was said for the agent is nothing that tcpdump knows."""
+    return {"engine": engine} | ({"capture_options": ()} if engine == "libpcap" else {})
+
+
 def at(looked: Looked, spot: Spot, engine: str) -> Measure:
     """Measure there by an engine."""
-    asked = looked.with_options(engine=engine)
+    asked = looked.with_options(**by(engine))
     return lambda host, wish: spot.result(asked, host, wish)

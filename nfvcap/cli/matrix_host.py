@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from nfvcap.cli.matrix_found import Found, at
+from nfvcap.cli.matrix_libpcap import by_tcpdump
+from nfvcap.cli.matrix_libpcap import keys as of_tcpdump
 from nfvcap.cli.matrix_room import room
 from nfvcap.cli.spot import Spot
 from nfvcap.door.door import Door, shell
@@ -34,7 +36,7 @@ def bare_metal(looked: Looked, choice: Choice) -> Iterator[Found]:
     """The rows, with the agent on the host as long as the block; nothing else of the host is touched."""
     found = Found()
     if choice.nic is None:
-        found.reasons = dict.fromkeys((KERNEL, AF_XDP, DPDK), choice.why)
+        found.reasons = dict.fromkeys((KERNEL, AF_XDP, *of_tcpdump(BARE_METAL), DPDK), choice.why)
         yield found
         return
     nic, door = choice.nic, looked.host_door()
@@ -46,11 +48,13 @@ def bare_metal(looked: Looked, choice: Choice) -> Iterator[Found]:
                 title=f"{looked.host} {nic.address} bare metal", agent_at=stack.enter_context(room(door)),
             )  # fmt: skip
             why = _no_xdp(door, nic)
+            tcpdump = by_tcpdump(looked, spot)
         except NfvcapError as error:
             found.checks.append(failed(f"{looked.host} {nic.address} bare metal", error))
-            found.reasons |= dict.fromkeys((KERNEL, AF_XDP), str(error))
+            found.reasons |= dict.fromkeys((KERNEL, AF_XDP, *of_tcpdump(BARE_METAL)), str(error))
         else:
-            found.rows[KERNEL] = at(looked, spot, "kernel")
+            found.rows |= {KERNEL: at(looked, spot, "kernel"), **tcpdump.rows}
+            found.reasons |= tcpdump.reasons
             if why:
                 found.reasons[AF_XDP] = why
             else:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from nfvcap.apply import guestnic
 from nfvcap.cli.matrix_found import Found, Measure, at
+from nfvcap.cli.matrix_libpcap import by_tcpdump
+from nfvcap.cli.matrix_libpcap import keys as of_tcpdump
 from nfvcap.cli.output import say
 from nfvcap.cli.spot import Spot
 from nfvcap.door.door import must, shell
@@ -145,8 +147,9 @@ def plugged(looked: Looked, guest: str, model: str, port: GuestVf, found: Found)
 
 
 def keys(model: str) -> tuple[Key, ...]:
-    """Rows of a model."""
-    return tuple((MODELS[model], engine, "", 0) for engine in ("kernel", "DPDK"))
+    """Rows of a model; of a port that is passed through, those of tcpdump as well."""
+    kernel, dpdk = ((MODELS[model], engine, "", 0) for engine in ("kernel", "DPDK"))
+    return (kernel, *(of_tcpdump(PASSTHROUGH) if model == PASSED else ()), dpdk)
 
 
 def _refused(looked: Looked, guest: str, model: str, port: GuestVf) -> str:
@@ -167,9 +170,12 @@ def _fill(found: Found, looked: Looked, guest: str, port: GuestVf, *, model: str
     port = replace(port, interface=sight.interface, guest_address=sight.device)
     title = f"{guest} {MODELS[model]} on {port.pf}"
     spot = Spot(guest, (port,), lambda: looked.guest_way(guest), attachment=MODELS[model], title=title)
-    kernel, dpdk = keys(model)
+    kernel, *tcpdump, dpdk = keys(model)
     if kernel not in found.reasons:
         found.rows[kernel] = at(looked, spot, "kernel")
+        more = by_tcpdump(looked, spot) if tcpdump else Found()
+        found.rows |= more.rows
+        found.reasons |= more.reasons
     if dpdk not in found.reasons:  # behind the kernel's, which has no interface of it any more
         found.rows[dpdk] = _by_dpdk(looked, replace(spot, ports=(replace(port, interface=""),), deaf=True))
 
@@ -191,11 +197,12 @@ def _by_dpdk(looked: Looked, spot: Spot) -> Measure:
 
 def lacks(guest: str, model: str, sight: Sight) -> dict[Key, str]:
     """Why rows of a model are not measured with what the guest has made of its NIC."""
-    kernel, dpdk = keys(model)
+    *by_kernel, dpdk = keys(model)
     if sight.interface:
         return {dpdk: f"vfio-pci cannot have the NIC in guest {guest}: {sight.no_vfio}"} if sight.no_vfio else {}
     if sight.driver == "vfio-pci":
-        return {kernel: f"vfio-pci has the NIC in guest {guest}: its kernel makes no interface of it"}
+        why = f"vfio-pci has the NIC in guest {guest}: its kernel makes no interface of it"
+        return dict.fromkeys(by_kernel, why)
     device = f"the device {sight.id} at {sight.device} has {sight.driver or 'no driver'}" if sight.device else (
         "it shows no new PCI device"
     )  # fmt: skip

@@ -14,7 +14,7 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 PROFILES = ("quick", "rfc2544", "tst009", "soak", "burst")
-ENGINES = ("vdev", "kernel", "af_xdp", "dpdk")
+ENGINES = ("vdev", "kernel", "libpcap", "af_xdp", "dpdk")
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]  # generic for the type checker of newer versions only
@@ -129,8 +129,8 @@ def from_option(name: str) -> Callable[[F], F]:
 _OPTIONS = [
     click.option(
         "--engine", type=click.Choice(ENGINES),
-        help="vdev: generator and capture on localhost without any NIC. In a guest: kernel, af_xdp or dpdk; default: "
-        "what drives the VF there.",
+        help="vdev: generator and capture on localhost without any NIC. In a guest: kernel, af_xdp or dpdk, by the "
+        "agent, or libpcap, by the guest's tcpdump; default: the agent, by what drives the VF there.",
     ),
     click.option("--matrix", is_flag=True,
                  help="Measure every attachment, engine and traffic that the host (or localhost) can do; the founding "
@@ -144,7 +144,8 @@ _OPTIONS = [
     click.option("--vf", multiple=True, metavar="PCI", help="Only this VF of the guest (its address on the host)."),
     from_option("source"),
     click.option("--capture-options", callback=_words, metavar="WORDS",
-                 help="Further options for `nfvcap-agent capture`, in one word: '--rx-desc 1024'."),
+                 help="Further options for `nfvcap-agent capture`, in one word: '--rx-desc 1024'; with --engine "
+                 "libpcap, for tcpdump: '-B 65536'."),
     click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True,
                  help="How thorough; what a profile means is in the docs."),
     click.option("--traffic", metavar="64|965|imix|genome|FILE",

@@ -94,7 +94,8 @@ class Spot:
             )  # fmt: skip
             around = {
                 **environment, **around_source(looked.source),
-                **around_guest(name, door, agent, place.directory, ports, kind=self.kind),
+                **around_guest(name, door, agent, place.directory, ports, kind=self.kind,
+                               tcpdump=options.engine == "libpcap"),
             }  # fmt: skip
             made = calibrations.kept(looked.host, path, wish.traffic, options)
             measurement = narrator.measure(
@@ -107,8 +108,10 @@ class Spot:
 
 
 def _options_there(looked: Looked) -> tuple[str, ...]:
-    """Options for the capture, unless told otherwise: a guest may be small, and an emulated one has no time for polls
+    """Options for what captures, unless told otherwise: a guest may be small, and an emulated one has no time for polls
     that bring nothing."""
     wanted = looked.options.capture_options
+    if looked.options.engine == "libpcap":
+        return wanted
     usual = {"--burst-buffer": "16M"} | ({"--idle-sleep": "1ms"} if looked.source.kind == "lab" else {})
     return (*wanted, *(word for key, value in usual.items() if key not in wanted for word in (key, value)))

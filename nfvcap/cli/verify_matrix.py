@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nfvcap.apply import guestnic
 from nfvcap.cli import matrix_dpdk
 from nfvcap.cli.guest_run import GuestRun, add
-from nfvcap.cli.matrix_found import Found, Group, Measure
+from nfvcap.cli.matrix_found import Found, Group, Measure, by
 from nfvcap.cli.matrix_host import XDP, bare_metal
 from nfvcap.cli.matrix_nic import VIRTUAL, temporary
 from nfvcap.cli.output import paint, say
@@ -126,7 +126,9 @@ def _ways(vfs: tuple[GuestVf, ...], run: GuestRun) -> list[tuple[tuple[GuestVf, 
     vfs = tuple(vf for vf in vfs if vf.pf == pf)
     named = tuple(vf for vf in vfs if vf.interface)
     others = tuple(vf for vf in vfs if not vf.interface)
-    kernel = {"kernel": "kernel"} | ({"af_xdp": "AF_XDP"} if named and run.says(XDP) else {})
+    by_tcpdump = run.tcpdump(named[0].interface) if named else ""
+    kernel = {"kernel": "kernel"} | ({"libpcap": by_tcpdump} if by_tcpdump else {})
+    kernel |= {"af_xdp": "AF_XDP"} if named and run.says(XDP) else {}
     ways = [(named, kernel), (others, {"dpdk": "DPDK"} if others and run.on_vfio(others) else {})]
     return [(some, engines) for some, engines in ways if some and engines]
 
@@ -136,7 +138,7 @@ def _rows(run: GuestRun, vfs: tuple[GuestVf, ...], engines: dict[str, str]) -> I
         some = tuple(vf.address for vf in vfs[:number])
         for option, engine in engines.items():
             for key in keys_of(vfs[0].pf_driver, [number], [engine]):
-                yield key, run.with_options(engine=option, vf=some).result
+                yield key, run.with_options(vf=some, **by(option)).result
 
 
 def _traffics(options: PacketOptions) -> tuple[str, ...]:

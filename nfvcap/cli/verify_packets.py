@@ -32,8 +32,10 @@ def measure(hosts: Sequence[str], options: PacketOptions, events: Events | None)
     """
     wish = wish_of(options)
     if options.engine not in {"vdev", None} or options.guest:
-        raise UsageError("NFV-PKT-203", "kernel, af_xdp and dpdk are engines of guests", "this machine has vdev",
-                         "nfvcap verify HOST --guest GUEST, or --engine vdev alone")  # fmt: skip
+        raise UsageError(
+            "NFV-PKT-203", "kernel, libpcap, af_xdp and dpdk are engines of guests", "this machine has vdev",
+            "nfvcap verify HOST --guest GUEST, or --engine vdev alone",
+        )  # fmt: skip
     if len(hosts) != 1 or hosts[0] not in (*HERE, socket.gethostname()):
         raise UsageError(
             "NFV-PKT-203", "--engine vdev measures on this machine only",

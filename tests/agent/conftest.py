@@ -13,6 +13,7 @@ import pytest
 from nfvcap.agent.build import locate
 from tests.agent.build import skipping
 from tests.agent.crossed import Crossed, cross
+from tests.agent.room import Room, room
 from tests.agent.support import Agent
 
 HUGE_PAGES = Path("/proc/sys/vm/nr_hugepages")
@@ -35,6 +36,13 @@ def agent_binary() -> Path:
 def agent(agent_binary: Path) -> Agent:
     """The program, ready to be called."""
     return Agent(agent_binary)
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Iterator[Room]:
+    """A network namespace that stands in for a guest with a VF."""
+    with room(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

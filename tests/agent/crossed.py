@@ -30,7 +30,7 @@ def files_of(capturing: Capturing) -> list[Path]:
     """The closed files of a trial; those of a guest that is a namespace are on this machine."""
     if isinstance(capturing, LocalCapturing):
         return [capturing.path]
-    return sorted(Path(capturing.capture.directory).glob("captured*.pcap"))
+    return sorted(Path(capturing.directory).glob("captured*.pcap"))
 
 
 def by_capinfos(files: Sequence[Path]) -> int:

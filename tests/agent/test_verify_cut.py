@@ -31,9 +31,9 @@ from nfvcap.verify.packets.profiles import PROFILES
 from nfvcap.verify.packets.run import Follow, Run, Wish
 from nfvcap.verify.packets.sources.wire import wire_source
 from nfvcap.verify.packets.traffic import traffic
+from tests.agent.guest_trials import nfvcap
 from tests.agent.room import Room, room
 from tests.agent.support import Agent
-from tests.agent.test_verify_guest import nfvcap
 
 # A trial of a minute, of which the test sees the beginning: whoever goes on to its end is found out.
 SOAK = replace(PROFILES["soak"], warm_up_s=0.2, drain_s=0.3)

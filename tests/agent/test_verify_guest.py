@@ -4,77 +4,27 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nfvcap.agent import build
-from nfvcap.agent.deploy import deploy
-from nfvcap.model.measurement import Trial
 from nfvcap.model.result import Result, Verdict
-from nfvcap.verify.packets.engines.guest import Place, guest_path
 from nfvcap.verify.packets.engines.vf import GuestVf
-from nfvcap.verify.packets.path import Source
-from nfvcap.verify.packets.profiles import PROFILES
-from nfvcap.verify.packets.sources.named import opened
 from nfvcap.verify.packets.sources.origin import Origin
-from nfvcap.verify.packets.sources.wire import wire_source
-from nfvcap.verify.packets.traffic import traffic
-from nfvcap.verify.packets.trials import Trials
 from tests.agent.crossed import Crossed
-from tests.agent.room import Room, room
+from tests.agent.guest_trials import RATE_PPS, nfvcap, rows, trials
+from tests.agent.room import Room
 from tests.agent.support import Agent
 
 pytestmark = pytest.mark.usefixtures("crossed")
-
-PROFILE = replace(PROFILES["quick"], drain_s=0.3, settle_s=0.0, retries=0)
-SMALL = ("--burst-buffer", "16M")
-RATE_PPS = 1000
-
-
-@pytest.fixture
-def guest(tmp_path: Path) -> Iterator[Room]:
-    with room(tmp_path) as made:
-        yield made
-
-
-@contextmanager
-def trials(
-    agent: Agent, guest: Room, directory: Path, words: str = "64", omit_every: int = 0, options: tuple[str, ...] = (),
-    vfs: tuple[GuestVf, ...] = (), origin: Origin | None = None, engine: str = "kernel", **path: Any,
-) -> Iterator[Trials]:  # fmt: skip
-    vfs = vfs or (guest.vf,)
-    there = deploy(guest.door, agent.binary, str(directory / "bin" / "nfvcap-agent"))
-    place = Place(guest.door, there, str(directory), (*SMALL, *options))
-    with ExitStack() as stack:
-        source: Source = stack.enter_context(
-            opened(origin, vfs, omit_every)
-            if origin
-            else wire_source(guest.wire(), "wire", [vf.layout for vf in vfs], omit_every)
-        )
-        where = stack.enter_context(
-            guest_path(guest.name, vfs, place, source, PROFILE, engine=engine, label="functional", **path)
-        )
-        assert where.captured_in == path.get("kind", "guest")
-        yield Trials(replace(where, drain_s=0.5), traffic(words, len(vfs)), PROFILE, time.monotonic() + 120)
-
-
-def rows(trial: Trial) -> dict[str, int]:
-    """Rows of the waterfall in which something was lost; they explain everything."""
-    assert trial.waterfall.residual == 0, trial.waterfall
-    assert trial.lost == sum(term.packets or 0 for term in trial.waterfall.terms)
-    return {term.key: term.packets for term in trial.waterfall.terms if term.packets}
 
 
 def test_every_frame_of_the_wire_is_in_the_file_in_the_guest(
@@ -209,17 +159,6 @@ def test_what_a_killed_verification_left_is_removed_by_the_next(agent: Agent, gu
         assert len(guest.pids()) >= 1 and (directory / "pid").exists()
         t.path.point.sweep()  # type: ignore[attr-defined]
         assert guest.pids() == [] and not directory.exists()
-
-
-def nfvcap(
-    agent: Agent, guest: Room, state: Path, *words: str, whom: tuple[str, ...] = ("--guest", "vm1"),
-    vfs: tuple[GuestVf, ...] = (),
-) -> subprocess.Popen[str]:  # fmt: skip
-    environment = {**os.environ, "NFVCAP_AGENT": str(agent.binary), "XDG_STATE_HOME": str(state), "NO_COLOR": "1"}
-    interfaces = ",".join(f"{vf.interface}={vf.mac}" for vf in vfs) or guest.interface
-    argv = [sys.executable, "-m", "tests.agent.in_room", guest.name, str(guest.directory), interfaces, "verify",
-            "host1", *whom, "--directory", str(state), *words]  # fmt: skip
-    return subprocess.Popen(argv, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def test_the_command_measures_into_a_guest(agent: Agent, guest: Room, tmp_path: Path) -> None:

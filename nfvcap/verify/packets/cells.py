@@ -17,6 +17,10 @@ Key = tuple[str, str, str, int]
 _OURS: tuple[Key, ...] = (
     ("virtual device (memif)", "DPDK", "", 0),
     ("bare metal", "AF_XDP", "", 0),
+    ("bare metal", "libpcap", "", 0),
+    ("passthrough", "libpcap", "", 0),
+    (_VF, "libpcap", "kernel", 1),
+    (_VF, "PF_RING", "kernel", 1),
     (_VF, "AF_XDP", "kernel", 1),
     (_VF, "kernel", "kernel", 2),
     (_VF, "DPDK", "kernel", 2),
@@ -37,7 +41,6 @@ _WHOLE = {
 _NO_GUEST = "no guest is measured: nfvcap verify HOST --matrix"
 # These are about nfvcap, not about the host, which is not asked whether it has them.
 _FOREIGN = {
-    "PF_RING": "nfvcap does not drive PF_RING: the agent brings a libpcap of its own, which does not know it",
     "HPCAP": "nfvcap does not drive HPCAP",
     "HPCAPvf": "nfvcap does not drive HPCAPvf",
 }
@@ -45,6 +48,8 @@ _ENGINE_LACKS = {
     "DPDK": "the VF is not on vfio-pci in the guest",
     "kernel": "no interface of the VF is in the guest: its kernel driver does not have it",
     "AF_XDP": "the guest's kernel has no AF_XDP, or not the VF",
+    "libpcap": "the guest has no tcpdump, or its kernel not the VF",
+    "PF_RING": "no tcpdump captures by PF_RING in the guest",
 }
 
 

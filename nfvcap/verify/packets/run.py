@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from nfvcap.model.measurement import Calibration, Goal, Measurement, Method, Pha
 from nfvcap.model.verdict import Verdict
 from nfvcap.verify.packets.burst import longest_burst
 from nfvcap.verify.packets.path import Path
-from nfvcap.verify.packets.profiles import Profile
+from nfvcap.verify.packets.profiles import STANDARD_DRAIN_S, Profile
 from nfvcap.verify.packets.search import BELOW, search
 from nfvcap.verify.packets.traffic import line_rate_pps
 from nfvcap.verify.packets.trials import BudgetSpent, Trials
@@ -135,6 +135,13 @@ class Run:
             drain_s=max(profile.drain_s, self._path.drain_s), settle_s=profile.settle_s, retries=profile.retries,
         )  # fmt: skip
 
+    def _deviations(self) -> Iterator[str]:
+        yield from self._wish.profile.deviations
+        if (drain_s := self._method().drain_s) < STANDARD_DRAIN_S:
+            yield f"drain until {drain_s:g} s of silence instead of {STANDARD_DRAIN_S:g} s"
+        if self._wish.traffic.file:
+            yield UNNUMBERED
+
     def _result(self) -> Measurement:
         wish, path = self._wish, self._path
         soaked = wish.profile.name == "soak" and self._partial == OUT_OF_BUDGET  # its way to end
@@ -145,7 +152,7 @@ class Run:
             label=path.label, label_note=path.label_note,
             profile=wish.profile.name, method=self._method(), rate=wish.rate, at_least_pps=wish.at_least_pps,
             traffic=wish.traffic, calibration=self._calibration, trials=tuple(self._trials.done), goals=self._goals,
-            deviations=(*wish.profile.deviations, *((UNNUMBERED,) if wish.traffic.file else ())),
+            deviations=tuple(self._deviations()),
             budget_s=wish.budget_s,
             took_s=round(time.monotonic() - self._begun, 3), partial="" if soaked else self._partial,
             commands=(command,) if command else (),

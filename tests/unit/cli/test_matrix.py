@@ -21,7 +21,7 @@ from nfvcap.cli.verify_packets import wish_of
 from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.model.result import HostResult, Verdict
 from nfvcap.run import Completed
-from nfvcap.verify.packets.cells import KEYS, TRAFFICS, There, subject
+from nfvcap.verify.packets.cells import BARE_METAL, KEYS, TRAFFICS, There, subject
 from nfvcap.verify.packets.checks import failed
 from nfvcap.verify.packets.engines.dpdk_pf import Lent
 from nfvcap.verify.packets.engines.ports import Choice
@@ -33,6 +33,7 @@ from tests.unit.attach.hosts import vfs_of as host_vfs
 
 VIRTIO, VIRTIO_DPDK = keys("virtio")
 WISH = Wish(PROFILES["quick"], traffic("64"), "100", 60)
+VERSIONS = "tcpdump version 4.99.3\nlibpcap version 1.10.3 (with TPACKET_V3)\n"
 EMPTY = HostResult(host="h", environment={}, checks=())
 
 
@@ -111,9 +112,10 @@ def test_a_whole_port_in_a_guest_is_lent_plugged_in_taken_out_and_given_back(
     monkeypatch.setattr(matrix_dpdk, "lent", lent)
     monkeypatch.setattr(matrix_dpdk, "deploy", lambda *_: SimpleNamespace(program="agent"))
     monkeypatch.setattr(matrix_dpdk, "locate", lambda: None)
-    door = Doors({"known=": "interface eth2 igb 0000:03:00.0 \n"})
+    door = Doors({"known=": "interface eth2 igb 0000:03:00.0 \n", "--version": VERSIONS})
     with matrix_dpdk.passthrough(looked(door), "vm3", port(), 60) as found:
-        assert [key[:2] for key in found.rows] == [("passthrough", "kernel"), ("passthrough", "DPDK")]
+        assert [key[:2] for key in found.rows] == [("passthrough", by) for by in ("kernel", "libpcap", "DPDK")]
+    assert list(found.reasons) == [("passthrough", "PF_RING", "", 0)]
     assert playbooks == ["lent", "plug passthrough", "unplug", "given back"]
     assert [(check.id, check.verdict) for check in found.checks] == [
         ("NFV-PKT-021", Verdict.PASS), ("NFV-PKT-024", Verdict.PASS)
@@ -161,13 +163,16 @@ def test_a_nic_that_stays_is_an_error_of_its_own(playbooks: list[str], monkeypat
     assert (check.id, check.verdict) == ("NFV-PKT-021", Verdict.ERROR) and "virsh" in check.fix
 
 
+BY_KERNEL = {"kernel": "kernel", "libpcap": "libpcap", "af_xdp": "AF_XDP"}
+
+
 @pytest.mark.parametrize(
     ("interfaces", "vfio", "ways"),
     [
-        (("eth1", "eth2"), False, [(("a", "b"), {"kernel": "kernel", "af_xdp": "AF_XDP"})]),
-        (("eth1", ""), True, [(("a",), {"kernel": "kernel", "af_xdp": "AF_XDP"}), (("b",), {"dpdk": "DPDK"})]),
+        (("eth1", "eth2"), False, [(("a", "b"), BY_KERNEL)]),
+        (("eth1", ""), True, [(("a",), BY_KERNEL), (("b",), {"dpdk": "DPDK"})]),
         (("", ""), True, [(("a", "b"), {"dpdk": "DPDK"})]),
-        (("", "eth2"), False, [(("b",), {"kernel": "kernel", "af_xdp": "AF_XDP"})]),
+        (("", "eth2"), False, [(("b",), BY_KERNEL)]),
         (("", ""), False, []),
     ],
 )
@@ -176,11 +181,20 @@ def test_each_vf_is_measured_by_what_its_driver_allows(interfaces: Any, vfio: bo
         SimpleNamespace(address=name, pf="p", interface=interface)
         for name, interface in zip("ab", interfaces, strict=True)
     )
-    run: Any = SimpleNamespace(on_vfio=lambda vfs: vfio, says=lambda script: True)
+    run: Any = SimpleNamespace(
+        on_vfio=lambda vfs: vfio, says=lambda script: True, tcpdump=lambda interface: "libpcap"
+    )  # fmt: skip
     found = verify_matrix._ways(vfs, run)
     assert [(tuple(vf.address for vf in some), engines) for some, engines in found] == ways
     of_another_pf: Any = SimpleNamespace(address="c", pf="q", interface="eth9")
     assert verify_matrix._ways((*vfs, of_another_pf), run) == found
+
+
+def test_without_tcpdump_its_rows_say_so_and_the_others_are_measured() -> None:
+    with bare_metal(looked(Doors({"--version": "fails"})), port("vm3")) as found:
+        assert list(found.rows) == [KERNEL]
+        assert "[NFV-PKT-219]" in found.reasons[BARE_METAL, "libpcap", "", 0]
+        assert found.reasons[BARE_METAL, "PF_RING", "", 0] == found.reasons[BARE_METAL, "libpcap", "", 0]
 
 
 def test_what_the_guest_has_made_of_the_nic() -> None:
@@ -217,9 +231,10 @@ def test_the_script_in_the_guest_finds_an_interface_by_its_address() -> None:
     ],
 )
 def test_af_xdp_on_bare_metal_only_where_it_harms_nobody(answers: dict[str, str], holder: str, words: str) -> None:
-    door = Doors(answers)
+    door = Doors({**answers, "--version": VERSIONS})
     with bare_metal(looked(door), port(holder)) as found:
         assert KERNEL in found.rows and "driven by igb" in found.reasons[DPDK]
+        assert (BARE_METAL, "libpcap", "", 0) in found.rows and "pf_ring" in found.reasons[BARE_METAL, "PF_RING", "", 0]
         assert (AF_XDP in found.rows) == (not words) and words in found.reasons.get(AF_XDP, "")
     made = next(words for words in door.asked if "mkdir" in words).rsplit(" ", 1)[-1]
     removed = door.asked[-1].rsplit(" ", 1)[-1]
@@ -366,13 +381,17 @@ def test_a_guest_with_two_vfs_has_rows_for_one_and_for_both() -> None:
     vfs: Any = tuple(SimpleNamespace(address=name, pf_driver="kernel") for name in "abc")
     asked: list[tuple[str, ...]] = []
 
-    def with_options(engine: str, vf: tuple[str, ...]) -> Any:
+    def with_options(engine: str, vf: tuple[str, ...], **others: Any) -> Any:
         asked.append(vf)
+        # What was said for the agent's captures is nothing that tcpdump knows.
+        assert others == ({"capture_options": ()} if engine == "libpcap" else {})
         return SimpleNamespace(result=None)
 
     run: Any = SimpleNamespace(with_options=with_options)
-    rows = [key for key, _ in verify_matrix._rows(run, vfs, {"kernel": "kernel", "dpdk": "DPDK"})]
-    assert set(rows) == {("virtual function", engine, "kernel", n) for engine in ("kernel", "DPDK") for n in (1, 2)}
+    engines = {"kernel": "kernel", "libpcap": "libpcap", "dpdk": "DPDK"}
+    rows = [key for key, _ in verify_matrix._rows(run, vfs, engines)]
+    two = {("virtual function", engine, "kernel", n) for engine in ("kernel", "DPDK") for n in (1, 2)}
+    assert set(rows) == {*two, ("virtual function", "libpcap", "kernel", 1)}  # tcpdump captures one interface
     assert set(asked) == {("a",), ("a", "b")}
 
 

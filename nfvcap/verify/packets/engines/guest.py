@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a wire to a file in a guest: its VFs with the kernel's driver, or with DPDK where vfio-pci has them."""
+"""From a wire to a file in a guest: its VFs with the kernel's driver, or with DPDK where vfio-pci has them.
+
+What captures is the agent, or tcpdump where that is asked for."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from nfvcap.agent.client import Agent
@@ -16,7 +19,9 @@ from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.verify.packets.engines.observers import PfObserver
 from nfvcap.verify.packets.engines.vf import GuestVf
 from nfvcap.verify.packets.path import Path, Source
+from nfvcap.verify.packets.points.away import AgentAway, Away
 from nfvcap.verify.packets.points.guest import GuestPoint, Nic
+from nfvcap.verify.packets.points.tcpdump import LIBPCAP, TcpdumpAway, look
 from nfvcap.verify.packets.profiles import Profile
 
 EMULATED = (
@@ -24,8 +29,9 @@ EMULATED = (
     "real hardware."
 )
 VIRTUAL_FUNCTION = "virtual function"
-_KERNEL = {"kernel": "af_packet", "af_xdp": "af_xdp"}
-_WORDS = {"af_packet": "kernel", "af_xdp": "AF_XDP", "dpdk": "DPDK"}
+# Engines that need an interface of the kernel, and as what the agent spells it; libpcap's programs name it as it is.
+_KERNEL = {"kernel": "af_packet", "af_xdp": "af_xdp", "libpcap": "libpcap"}
+_WORDS = {"kernel": "kernel", "af_xdp": "AF_XDP", "dpdk": "DPDK", "libpcap": LIBPCAP}
 _DEFAULT_MBPS = 10_000
 _SLACK_S = 150.0
 # A processor that is emulated twice may stand still for longer than a profile's silence.
@@ -42,7 +48,7 @@ class Place:
     door: Door
     agent: Agent
     directory: str
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()  # further words for the program that captures
 
 
 @contextmanager
@@ -54,7 +60,7 @@ def guest_path(
     """A path whose interfaces in the guest are up as long as the block; one that was down is set down again.
 
     Args:
-        engine: "kernel", "af_xdp", "dpdk", or None: the kernel's driver where it has all VFs, else DPDK.
+        engine: "kernel", "af_xdp", "libpcap", "dpdk", or None: the kernel's driver where it has all VFs, else DPDK.
         attachment: how the ports came to who captures.
         title: of the path, without the engine; "" for the guest and its VFs.
         deaf: no driver has the ports while nobody captures.
@@ -63,22 +69,23 @@ def guest_path(
 
     Raises:
         UsageError: NFV-PKT-210 the engine cannot have the VFs.
+        NfvcapError: NFV-PKT-219 there is no tcpdump; the door's own.
     """
     nics = _nics(guest, vfs, place.door, engine)
-    word = _WORDS[nics[0].port.partition(":")[0] if nics[0].interface else "dpdk"]
+    word = _WORDS[engine or ("kernel" if nics[0].interface else "dpdk")]
     names = [nic.interface for nic in nics if nic.interface]
     was_down = links.up(place.door, names)
-    longest_s = 2 * max([profile.trial_s, *(goal.final_trial_s for goal in profile.goals)]) + _SLACK_S
-    point = GuestPoint(place.door, place.agent, nics, place.directory, longest_s, options=place.options)
-    point.sweep()
-    observers = tuple(
-        PfObserver(host, pf, tuple(vf.index for vf in vfs if vf.pf == pf))
-        for pf in dict.fromkeys(vf.pf for vf in vfs) if host is not None
-    )  # fmt: skip
     try:
+        by, away = _program(place, nics, word, profile)
+        point = GuestPoint(place.door, place.agent, nics, place.directory, away)
+        point.sweep()
+        observers = tuple(
+            PfObserver(host, pf, tuple(vf.index for vf in vfs if vf.pf == pf))
+            for pf in dict.fromkeys(vf.pf for vf in vfs) if host is not None
+        )  # fmt: skip
         yield Path(
             name=path_name(title or title_of(guest, [vf.address for vf in vfs]), word),
-            source=source, point=point, attachment=attachment, engine=word, captured_in=kind,
+            source=source, point=point, attachment=attachment, engine=by, captured_in=kind,
             link_mbps=min(vf.link_mbps for vf in vfs) or _DEFAULT_MBPS, label=label,
             label_note=EMULATED if label == "functional" else "", pf_driver=vfs[0].pf_driver, vfs=len(vfs),
             observers=observers, proof_pps=_PROOF_PPS[label], drain_s=_DRAIN_S[label], deaf=deaf,
@@ -87,6 +94,17 @@ def guest_path(
         # A guest that is gone needs no putting in order, and what was measured in it counts.
         with contextlib.suppress(NfvcapError):
             links.down(place.door, was_down)
+
+
+def _program(place: Place, nics: Sequence[Nic], word: str, profile: Profile) -> tuple[str, Callable[[str], Away]]:
+    """What captures as reports call it, and a capture by the directory that it gets."""
+    longest_s = 2 * max([profile.trial_s, *(goal.final_trial_s for goal in profile.goals)]) + _SLACK_S
+    if word == LIBPCAP:
+        (nic,) = nics
+        by = look(place.door, nic.interface).engine
+        return by, partial(TcpdumpAway, place.door, nic.interface, longest_s, place.options)
+    ports = tuple(nic.port + nic.keys for nic in nics)
+    return word, partial(AgentAway, place.door, place.agent.program, ports, longest_s, place.options)
 
 
 def title_of(guest: str, addresses: Sequence[str]) -> str:
@@ -108,7 +126,7 @@ def word_of(engine: str | None, interfaces: Iterable[str] = ()) -> str:
     """
     if engine is None:
         return "kernel" if all(interfaces) else "DPDK"
-    return _WORDS[_KERNEL.get(engine, engine)]
+    return _WORDS[engine]
 
 
 def driver_there(door: Door, vf: GuestVf) -> str:
@@ -123,6 +141,11 @@ def _nics(guest: str, vfs: Sequence[GuestVf], door: Door, engine: str | None) ->
             "NFV-PKT-210", f"guest {guest} shows no interface of VF {', '.join(lacking)}",
             "no network driver of its kernel has it, or the guest does not say so",
             "--engine dpdk, or give the VF back to its kernel driver in the guest",
+        )  # fmt: skip
+    if engine == "libpcap" and len(vfs) > 1:
+        raise UsageError(
+            "NFV-PKT-210", f"tcpdump captures one interface, and guest {guest} has {len(vfs)} that are asked for",
+            ", ".join(vf.address for vf in vfs), f"--vf {vfs[0].address}",
         )  # fmt: skip
     if engine in _KERNEL or (engine is None and not lacking):
         return tuple(Nic(f"{_KERNEL[engine or 'kernel']}:{vf.interface}", vf.interface) for vf in vfs)

@@ -15,6 +15,8 @@ from nfvcap.verify.packets.engines.vf import GuestVf
 from nfvcap.verify.packets.machine import HOLDERS
 
 _LOOK = """
+[ "$1" = tcpdump ] && tcpdump --version 2>&1 | head -n 2
+shift
 echo "kernel $(uname -r)"
 echo "cpus $(grep -c '^processor' /proc/cpuinfo)"
 echo "memory_kib $(sed -n 's/^MemTotal: *\\([0-9]*\\).*/\\1/p' /proc/meminfo)"
@@ -30,13 +32,18 @@ done
 
 
 def around_guest(
-    name: str, door: Door, agent: Agent, directory: str, vfs: Sequence[GuestVf], *, kind: str = "guest"
-) -> dict[str, Any]:
-    """Part of the environment of a measurement, under keys that name the guest, or whatever else captures (kind)."""
+    name: str, door: Door, agent: Agent, directory: str, vfs: Sequence[GuestVf], *, kind: str = "guest",
+    tcpdump: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Part of the environment of a measurement, under keys that name the guest, or whatever else captures (kind).
+
+    Args:
+        tcpdump: it is what captures.
+    """
     addresses = ", ".join(vf.address for vf in vfs)
     ports = f"VF {addresses}" if vfs[0].index >= 0 else addresses
     interfaces = [vf.interface for vf in vfs if vf.interface]
-    said = must(shell(door, _LOOK, *interfaces), door).splitlines()
+    said = must(shell(door, _LOOK, "tcpdump" if tcpdump else "agent", *interfaces), door).splitlines()
     return {
         f"{kind} {name}": "; ".join(line for line in said if line.partition(" ")[2].strip()),
         "agent": agent.version(),

@@ -1,31 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A capture in a guest, or on any machine that a door leads to: agent, file and recount are all there."""
+"""A capture in a guest, or on any machine that a door leads to: program, file and recount are all there."""
 
 from __future__ import annotations
 
 import contextlib
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from nfvcap.agent.client import Agent
-from nfvcap.agent.options import CaptureOptions
-from nfvcap.agent.remote import RemoteCapture, remove
+from nfvcap.agent.remote import remove
 from nfvcap.door.door import Door, must, shell
 from nfvcap.errors import NfvcapError
 from nfvcap.run import tail
 from nfvcap.verify.packets.path import Captured, Recount, Sent
-from nfvcap.verify.packets.points.local import captured_by, expectation, recounted
-from nfvcap.verify.packets.points.timeline import last_come, last_received
+from nfvcap.verify.packets.points.away import Away
+from nfvcap.verify.packets.points.local import expectation, recounted
 
-INTERVAL_S = 0.25
 NAME = "nfvcap-verify-"
 _MEMORY_SHARE = 0.6  # of what is free may go into a file in memory
-_READY_S = 90.0
 # Frames received, and frames that were dropped behind that, of each interface.
 _COUNTS = """
 for i in "$@"; do
@@ -78,21 +75,17 @@ class GuestPoint:
 
     Args:
         door: the way into the guest.
-        agent: the program there.
+        agent: recounts there.
         nics: what is captured from, one or more.
         directory: where files go for the length of a trial; in the guest.
-        longest_s: the capture ends by itself after so long, if nobody ends it.
-        lcores: CPUs of the capture threads, in the guest.
-        options: further words for `nfvcap-agent capture`.
+        away: what captures, by the directory that it gets for itself.
     """
 
     door: Door
     agent: Agent
     nics: tuple[Nic, ...]
     directory: str
-    longest_s: float
-    lcores: str | None = None
-    options: tuple[str, ...] = ()
+    away: Callable[[str], Away]
 
     @property
     def name(self) -> str:
@@ -106,23 +99,18 @@ class GuestPoint:
     @contextmanager
     def capturing(self) -> Iterator[GuestCapturing]:
         """See :class:`nfvcap.verify.packets.path.CapturePoint`."""
-        directory = PurePosixPath(self.directory) / f"{NAME}{secrets.token_hex(4)}"
-        capture = RemoteCapture(self.door, self.agent.program, str(directory))
-        options = CaptureOptions(
-            ports=tuple(nic.port + nic.keys for nic in self.nics), write=str(directory / "captured.pcap"),
-            lcores=self.lcores, wait_link_s=5.0, duration_s=self.longest_s,
-            extra=("--stats-interval", f"{INTERVAL_S * 1000:.0f}ms", *self.options),
-        )  # fmt: skip
+        directory = str(PurePosixPath(self.directory) / f"{NAME}{secrets.token_hex(4)}")
+        away = self.away(directory)
         try:
-            capture.start(options, ready_s=_READY_S)
+            away.start()
             # Behind READY and before the source begins: what is counted from here on is ours, or of strangers.
-            yield GuestCapturing(self, capture, self.at_interfaces())
+            yield GuestCapturing(self, away, directory, self.at_interfaces())
         except BaseException:
             # The first failure is the one to be told. A guest that cannot be reached ends its capture by itself.
             with contextlib.suppress(NfvcapError):
-                capture.remove()
+                away.remove()
             raise
-        capture.remove()
+        away.remove()
 
     def room_bytes(self) -> int:
         """Free space there; in memory not more than a share of what is free."""
@@ -153,24 +141,22 @@ class GuestCapturing:
     """See :class:`nfvcap.verify.packets.path.Capturing`."""
 
     point: GuestPoint
-    capture: RemoteCapture
+    away: Away
+    directory: str
     before: Counted | None
 
     def received(self) -> int:
-        return last_received(self.capture.last_words())
+        return self.away.received()
 
     def check(self) -> None:
-        if not self.capture.alive():
-            said = tail(self.capture.messages()) or "it has left no word"
+        if not self.away.alive():
+            said = tail(self.away.messages()) or "it has left no word"
             raise NfvcapError("NFV-AGENT-003", f"the capture on {self.point.door.name} does not go on", said,
                               "does the machine run, and who has ended the capture there?")  # fmt: skip
 
     def finish(self) -> Captured:
         counted = self._counted()
-        report = self.capture.stop()
-        made = captured_by(report, report.ports[0].driver, self.capture.messages(), INTERVAL_S)
-        if report.stop_reason == "duration":
-            made = made.failed("the capture ended by itself before it was told to: the controller was late")
+        made = self.away.stop()
         return made if counted is None else made.seen_by_interface(*counted)
 
     def _counted(self) -> Counted | None:
@@ -178,13 +164,13 @@ class GuestCapturing:
         deadline = time.monotonic() + _LATE_S
         while self.before is not None and (now := self.point.at_interfaces()) is not None:
             counted = now.since(self.before)
-            if counted.received >= last_come(self.capture.last_words()) or time.monotonic() >= deadline:
+            if counted.received >= self.away.come() or time.monotonic() >= deadline:
                 return counted
             time.sleep(_POLL_S)
         return None
 
     def recount(self, sent: Sent) -> Recount:
-        files = must(shell(self.point.door, 'ls "$1"/captured*.pcap', self.capture.directory), self.point.door).split()
+        files = must(shell(self.point.door, 'ls "$1"/captured*.pcap', self.directory), self.point.door).split()
         return recounted(self.point.agent.check(expectation(tuple(files), sent)), sent)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lines that `nfvcap-agent capture --stats-interval` prints, as a timeline."""
+"""What a capture counted from time to time, as a timeline; of the agent, the lines of `--stats-interval`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _LINE = re.compile(
     r"nic (\d+)$", re.M,
 )  # fmt: skip
 _LONGEST = 120  # samples that a picture can show
-_Point = tuple[int, int, int]
+Point = tuple[int, int, int]
+"""Received, stored, lost; all since the capture began."""
 
 
 def last_received(messages: str) -> int:
@@ -33,20 +34,25 @@ def _last(messages: str) -> list[int]:
 
 
 def timeline(messages: str, interval_s: float, final: QueueCounters) -> tuple[Sample, ...]:
-    """Differences from line to line; idle time before the first packet and after the last one is left out."""
-    points: list[_Point] = [
+    """Of the lines that the agent prints; behind the last one stands its report."""
+    points: list[Point] = [
         (int(words[0]), int(words[1]) + int(words[2]), sum(map(int, words[3:]))) for words in _LINE.findall(messages)
     ]
     points.append((final.received, final.stored + final.counted, final.lost))
+    return samples(points, interval_s)
+
+
+def samples(points: list[Point], interval_s: float) -> tuple[Sample, ...]:
+    """Differences from point to point; idle time before the first packet and after the last one is left out."""
     step = 1
     while len(points) / step > _LONGEST:
         step *= 10 if step == 1 else 2  # tenths become seconds first
     points = [*points[step - 1 :: step], points[-1]] if step > 1 else points
-    samples, before = [], (0, 0, 0)
+    made, before = [], (0, 0, 0)
     for number, point in enumerate(points, 1):
         change = tuple(now - then for now, then in zip(point, before, strict=True))
-        samples.append(Sample(end_s=round(number * step * interval_s, 3), received=change[0], stored=change[1],
+        made.append(Sample(end_s=round(number * step * interval_s, 3), received=change[0], stored=change[1],
                               lost=change[2]))  # fmt: skip
         before = point
-    busy = [index for index, sample in enumerate(samples) if sample.received or sample.lost]
-    return tuple(samples[busy[0] : busy[-1] + 1]) if busy else ()
+    busy = [index for index, sample in enumerate(made) if sample.received or sample.lost]
+    return tuple(made[busy[0] : busy[-1] + 1]) if busy else ()

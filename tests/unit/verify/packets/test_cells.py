@@ -28,7 +28,9 @@ def test_every_cell_is_measured_or_has_a_reason() -> None:
         ((VF, "kernel", "kernel", 2), "no guest has 2 VFs"),
         ((VF, "HPCAPvf", "DPDK", 1), "nfvcap does not drive HPCAPvf"),
         (("VirtIO", "kernel", "", 0), "virtual NIC"),
-        (("bare metal", "PF_RING", "", 0), "nfvcap does not drive PF_RING"),
+        (("bare metal", "HPCAP", "", 0), "nfvcap does not drive HPCAP"),
+        ((VF, "libpcap", "kernel", 1), "no tcpdump"),
+        ((VF, "PF_RING", "kernel", 1), "no tcpdump captures by PF_RING"),
     ],
 )
 def test_reasons_name_what_is_lacking(key: Key, words: str) -> None:

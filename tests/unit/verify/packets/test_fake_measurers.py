@@ -327,3 +327,10 @@ def test_a_measurement_that_sent_nothing_in_its_budget_is_not_complete() -> None
 def test_a_calibration_alone_has_one_check() -> None:
     wish = Wish(INSTANT, FRAMES_64, "search", 60.0, None, only_calibrate=True)
     assert list(verdicts(Run(path(limit(1)), wish, None, "f").measure())) == ["NFV-PKT-001 fake"]
+
+
+@pytest.mark.parametrize(("waits_s", "said"), [(0.5, ["drain until 0.5 s of silence instead of 2 s"]), (2.0, [])])
+def test_a_shorter_drain_than_the_standard_s_is_told_as_long_as_it_is(waits_s: float, said: list[str]) -> None:
+    """How long is waited is a matter of path and profile together."""
+    found = Run(replace(path(limit(10)), drain_s=waits_s), Wish(INSTANT, FRAMES_64, "10", 60), None, "f")._deviations()
+    assert [words for words in found if words.startswith("drain")] == said
