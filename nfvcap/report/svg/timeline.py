@@ -12,6 +12,7 @@ from nfvcap.report.svg.canvas import Canvas, Scale, short, ticks, unit_of
 
 _WIDTH, _HEIGHT = 460.0, 270.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 446.0, 22.0, 226.0
+_LABEL = 50.0  # so wide is "offered"
 
 
 def timeline_picture(trial: Trial) -> Markup:
@@ -25,7 +26,7 @@ def timeline_picture(trial: Trial) -> Markup:
     width_s = samples[1].end_s - samples[0].end_s if len(samples) > 1 else samples[0].end_s
     begin = samples[0].end_s - width_s
     rate = offered(trial)
-    high = max(float(rate), *((s.stored + s.lost) / width_s for s in samples)) * 1.05
+    high = max(float(rate), *((s.stored + s.lost) / width_s for s in samples)) * 1.08
     x, y = Scale(0, samples[-1].end_s - begin, _LEFT, _RIGHT), Scale(0, high, _BOTTOM, _TOP)
     factor, unit = unit_of(high)
     for value in ticks(high / factor):
@@ -35,6 +36,7 @@ def timeline_picture(trial: Trial) -> Markup:
         canvas.text(x(value), _BOTTOM + 16, short(value))
     canvas.text((_LEFT + _RIGHT) / 2, _BOTTOM + 34, f"seconds; {unit}", "axis")
     bar = max(1.0, (_RIGHT - _LEFT) * width_s / (samples[-1].end_s - begin) - 1.5)
+    under_label = float(rate)
     for sample in samples:
         at = x(max(0.0, sample.end_s - begin - width_s)) + 0.75
         stored, lost = sample.stored / width_s, sample.lost / width_s
@@ -43,6 +45,8 @@ def timeline_picture(trial: Trial) -> Markup:
         if lost:
             height = max(2.0, y(stored) - y(stored + lost))
             canvas.add("rect", x=at, y=y(stored) - height, width=bar, height=height, class_="lost", tip=tip)
+        if at + bar > _RIGHT - _LABEL:
+            under_label = max(under_label, stored + lost)
     canvas.line(_LEFT, y(rate), _RIGHT, y(rate), "mark")
-    canvas.text(_RIGHT, y(rate) - 5, "offered", "note", "end")
+    canvas.text(_RIGHT, y(under_label) - 5, "offered", "note", "end")
     return canvas.svg()
