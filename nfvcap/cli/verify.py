@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -106,8 +107,12 @@ def _judge(fleet: Fleet, plan_file: Path | None) -> Result:
 def _writable(files: dict[str, Path | None]) -> None:
     """Minutes of measuring are not lost because of a wrong file name."""
     for form, path in files.items():
-        if path is not None and not path.resolve().parent.is_dir():
+        if path is None:
+            continue
+        if not path.resolve().parent.is_dir():
             raise _cannot_write(form, path, f"{path.resolve().parent} is no directory")
+        if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
+            raise _cannot_write(form, path, "you may not write there")
 
 
 def _cannot_write(form: str, path: Path, why: str) -> UsageError:

@@ -36,6 +36,9 @@ def measure(hosts: Sequence[str], options: PacketOptions, events: Events | None)
             "NFV-PKT-203", "kernel, libpcap, af_xdp and dpdk are engines of guests", "this machine has vdev",
             "nfvcap verify HOST --guest GUEST, or --engine vdev alone",
         )  # fmt: skip
+    if options.vf:
+        raise UsageError("NFV-PKT-203", "--vf is for VFs of a guest", "this machine has virtual devices here",
+                         "nfvcap verify HOST --guest GUEST --vf PCI, or leave --vf out")  # fmt: skip
     if len(hosts) != 1 or hosts[0] not in (*HERE, socket.gethostname()):
         raise UsageError(
             "NFV-PKT-203", "--engine vdev measures on this machine only",

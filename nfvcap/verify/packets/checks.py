@@ -20,6 +20,8 @@ from nfvcap.verify.packets.cases import COMPLETE, PROVEN, goal_of, names
 
 WORDS = Path(catalogue.__file__).with_name("pkt.yml")
 _LONGER = "--budget with more time"
+_WHERE = "the waterfall in the report says where; `--rate search` finds the rate without loss"
+_SLOW = "a source that has a CPU of its own, or a lower --rate"
 
 
 def checks(measurement: Measurement, fingerprint: str) -> tuple[Check, ...]:
@@ -126,7 +128,7 @@ def _fixed(m: Measurement, load: Sequence[Trial]) -> Check:
     verdict = _worst(load)
     reasons = list(dict.fromkeys(trial.reason for trial in load if trial.verdict is verdict and trial.reason))
     reason = "" if verdict is Verdict.PASS else "; ".join(reasons[:3])
-    fix = "" if not lost else "the waterfall in the report says where; `--rate search` finds the rate without loss"
+    fix = _WHERE if lost else _SLOW if any(trial.source_limited for trial in load) else ""
     return made("NFV-PKT-010", m.name, verdict, found, "0 packets lost", reason=reason, fix=fix)
 
 

@@ -129,9 +129,20 @@ def test_packets_are_for_one_host(typed: Type) -> None:
     assert code == 2 and "NFV-PKT-203" in said and "--state-only" in said
 
 
-def test_a_report_that_cannot_be_written(raw: dict[str, Any], typed: Type) -> None:
+def test_a_report_that_cannot_be_written(raw: dict[str, Any], typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nfvcap.cli import verify
+
     code, said = typed("host1", "--state-only", "--junit", "no/such/dir/j.xml")
     assert code == 2 and "NFV-STATE-203" in said
+    # Root may write everywhere, so that it may not is said by the system call alone.
+    monkeypatch.setattr(verify.os, "access", lambda path, mode, **_: mode != verify.os.W_OK)
+    code, said = typed("host1", "--state-only", "--junit", "j.xml")
+    assert code == 2 and "you may not write there" in said
+
+
+def test_virtual_devices_have_no_vfs(typed: Type) -> None:
+    code, said = typed("localhost", "--engine", "vdev", "--vf", "0000:81:10.0")
+    assert code == 2 and "NFV-PKT-203" in said and "--guest GUEST --vf" in said
 
 
 def test_another_plan(raw: dict[str, Any], typed: Type, tmp_path: Path) -> None:

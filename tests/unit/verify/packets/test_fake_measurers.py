@@ -334,3 +334,10 @@ def test_a_shorter_drain_than_the_standard_s_is_told_as_long_as_it_is(waits_s: f
     """How long is waited is a matter of path and profile together."""
     found = Run(replace(path(limit(10)), drain_s=waits_s), Wish(INSTANT, FRAMES_64, "10", 60), None, "f")._deviations()
     assert [words for words in found if words.startswith("drain")] == said
+
+
+def test_what_to_do_about_a_source_that_is_late_is_not_what_to_do_about_a_loss() -> None:
+    slow = run(path(limit(10**9), source=FakeSource(ceiling=500_000)), "1000000")
+    lossy = run(path(limit(500_000)), "1000000")
+    fixes = [next(check.fix for check in checks(m, "f") if check.id == "NFV-PKT-010") for m in (slow, lossy)]
+    assert "a source that has a CPU of its own" in fixes[0] and "waterfall" in fixes[1]
