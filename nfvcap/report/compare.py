@@ -78,10 +78,12 @@ def _figures(before: HostResult, after: HostResult) -> Iterator[Figure]:
 
 def _numbers(old: Measurement, new: Measurement) -> dict[str, tuple[int | None, int | None, bool]]:
     made: dict[str, tuple[int | None, int | None, bool]] = {}
-    for then, now in zip(old.goals, new.goals, strict=False):
-        slower = (now.lower_pps or 0) < REGRESSION * (then.lower_pps or 0)
-        made[f"pps at loss ratio {ratio(now.loss_ratio)}"] = (then.lower_pps, now.lower_pps, slower)
-    if not new.goals:
+    found = {goal.loss_ratio: goal.lower_pps for goal in new.goals}
+    for then in old.goals:  # also those that a path which is broken by now was not even searched for
+        now_pps = found.get(then.loss_ratio)
+        slower = (now_pps or 0) < REGRESSION * (then.lower_pps or 0)
+        made[f"pps at loss ratio {ratio(then.loss_ratio)}"] = (then.lower_pps, now_pps, slower)
+    if not old.goals and not new.goals:
         lost = [sum(trial.lost for trial in load_of(m)) for m in (old, new)]
         made["lost packets"] = (lost[0], lost[1], lost[1] > lost[0])
     return made

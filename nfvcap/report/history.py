@@ -135,7 +135,7 @@ def _make_tables(engine: Engine) -> None:
 
 
 def regression(point: Point, before: list[Point]) -> str:
-    """In words: slower than the median of its comparable predecessors, or losing where they did not."""
+    """In words: slower than the median of its comparable predecessors, none at all, or losing where they did not."""
     same = [
         old for old in before
         if old.series == point.series and old.fingerprint == point.fingerprint and old.verdict != "INCONCLUSIVE"
@@ -145,6 +145,8 @@ def regression(point: Point, before: list[Point]) -> str:
     rates = [old.no_drop_pps for old in same if old.no_drop_pps]
     if point.no_drop_pps and rates and point.no_drop_pps < REGRESSION * median(rates):
         return f"slower than the median of {len(rates)} before: {point.no_drop_pps} instead of {int(median(rates))}"
+    if rates and not point.no_drop_pps:
+        return f"no rate without loss, {int(median(rates))} in the {len(rates)} before"
     if point.no_drop_pps is None and point.lost and not any(old.lost for old in same):
         return f"{point.lost} packets lost, none in the {len(same)} before"
     return ""

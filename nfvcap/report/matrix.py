@@ -95,7 +95,7 @@ def _ours(m: Measurement, cell: Cell) -> Cell:
         words = f"≥ {percent(lower, line, 1)}"
         detail = f"{mpps(lower)} without loss"
         if m.goals[0].upper_pps is None:
-            share, detail = -1, detail + "; the source is no faster"
+            share, detail = -1, detail + "; more was not asked of the source"
     elif load and not m.goals:
         words, detail, share = _below_line(load, line)
     else:

@@ -68,7 +68,7 @@ def _searched(m: Measurement, goal: Goal) -> str:
         return f"no rate was found at which no {frames_of(m)} are lost{_asked(m, line)}."
     share = f"{percent(goal.lower_pps, line, 1)} of the line rate"
     if goal.upper_pps is None:
-        top = "the line rate" if goal.lower_pps >= line - 1 else f"{share}, as fast as the source"
+        top = "the line rate" if goal.lower_pps >= line - 1 else f"{share}, the most that the source was asked for"
         said = f"at least {mpps(goal.lower_pps)} of {frames_of(m)} are captured without loss: {top}"
     else:
         doubt = " (inconclusive)" if goal.verdict is Verdict.INCONCLUSIVE else ""

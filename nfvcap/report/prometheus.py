@@ -52,8 +52,8 @@ def _samples(result: Result, strict: bool) -> Iterator[Sample]:
 def _measurement(host: HostResult, m: Measurement) -> Iterator[Sample]:
     labels = {"host": host.host, "path": m.name, "traffic": m.traffic.name}
     for goal in m.goals:
-        if goal.lower_pps is not None:
-            yield "nfvcap_verify_no_drop_pps", {**labels, "loss_ratio": ratio(goal.loss_ratio)}, goal.lower_pps
+        if goal.lower_pps is not None or goal.verdict is Verdict.FAIL:  # no rate is 0, and an alert has to hear that
+            yield "nfvcap_verify_no_drop_pps", {**labels, "loss_ratio": ratio(goal.loss_ratio)}, goal.lower_pps or 0
     if m.calibration is not None:
         yield "nfvcap_verify_line_rate_pps", labels, m.calibration.line_pps
         yield "nfvcap_verify_source_pps", labels, m.calibration.ceiling_pps

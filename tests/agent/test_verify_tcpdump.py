@@ -15,7 +15,7 @@ import pytest
 from nfvcap.door.command import CommandDoor
 from nfvcap.errors import NfvcapError
 from nfvcap.model.result import Result, Verdict
-from nfvcap.verify.packets.points.tcpdump import LIBPCAP, PF_RING, TcpdumpAway, counted, look
+from nfvcap.verify.packets.points.tcpdump import LIBPCAP, PF_RING, Counts, TcpdumpAway, counted, evenly, look, refused
 from tests.agent.guest_trials import RATE_PPS, nfvcap, rows, trials
 from tests.agent.room import Room
 from tests.agent.support import Agent
@@ -26,7 +26,9 @@ HERE = CommandDoor("this machine")
 # As tcpdump 4.99.3 of Debian 12 wrote it: twice on SIGUSR1, then at its end.
 SAID = """\
 tcpdump: listening on lo, link-type EN10MB (Ethernet), snapshot length 262144 bytes
+at 100.25
 tcpdump: 0 packets captured, 1 packet received by filter, 0 packets dropped by kernel
+at 100.50
 tcpdump: 1 packet captured, 12 packets received by filter, 2 packets dropped by kernel
 10 packets captured
 12 packets received by filter
@@ -35,9 +37,23 @@ tcpdump: 1 packet captured, 12 packets received by filter, 2 packets dropped by 
 
 
 def test_its_counters_are_read_whenever_it_tells_them() -> None:
-    assert counted(SAID) == [(0, 1, 0), (1, 12, 2), (10, 12, 2)]
-    assert counted(SAID + "3 packets dropped by interface\n")[-1] == (10, 12, 2)
-    assert counted(SAID[:-1])[-1] == (1, 12, 2)  # a line that is not whole yet
+    assert counted(SAID) == [Counts(0, 1, 0, 100.25), Counts(1, 12, 2, 100.5), Counts(10, 12, 2)]
+    assert counted(SAID + "3 packets dropped by interface\n")[-1] == Counts(10, 12, 2)
+    assert counted(SAID[:-1])[-1] == Counts(1, 12, 2, 100.5)  # a line that is not whole yet
+
+
+def test_a_silence_stays_one_in_the_timeline_and_its_usual_distance_is_even() -> None:
+    told = [Counts(100, 100, 0, 10.3), Counts(200, 200, 0, 10.6), Counts(300, 900, 600, 13.6), Counts(400, 1000, 600)]
+    points = evenly(told, 10.0, 14.0)
+    assert len(points) == 16 and points[0] == (83, 83, 0) and points[1] == (167, 167, 0)
+    assert points[2:14] == [(200, 200, 0)] * 12 and points[14][2] == 600 and points[15] == (400, 400, 600)
+
+
+@pytest.mark.parametrize("words", [(), ("-B", "65536", "-p"), ("-j", "adapter", "--immediate-mode")])
+def test_what_it_may_be_told(words: tuple[str, ...]) -> None:
+    assert refused(words) == ""
+    for word in ("-C", "-w", "-s", "tcp"):
+        assert refused((*words, word)) == word
 
 
 def test_every_frame_is_in_its_file_and_one_that_the_port_drops_has_its_row(
@@ -96,7 +112,7 @@ def test_one_that_nobody_ends_ends_by_itself_and_says_so(guest: Room, memory_dir
     while away.alive():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert "ended by its limit" in away.stop().failure
+    assert "ended by its limit" in away.stop().ended_early
     away.remove()
     assert guest.pids() == [] and not (memory_dir / "here").exists()
 

@@ -31,14 +31,10 @@ def waterfall(
     """
     front = list(_at_the_source(sent, ring_seen_by_source))
     behind = list(_at_the_agent(captured, recount))
+    missing = sent.numbered - recount.distinct - _seen([*front, *behind])
     if captured.at_interface is None:
-        between = [
-            Term(key=key, title=OBSERVED_TITLES.get(key, key), packets=packets, source="host")
-            for key, packets in observed.items()
-        ]
-        between.append(_missed(captured, ring_seen_by_source))
+        between = _before_the_driver(captured, recount, observed, missing, ring_seen_by_source)
     else:
-        missing = sent.numbered - recount.distinct - _seen([*front, *behind])
         rows = around(sent, captured, recount, observed, missing)
         between = list(rows.terms)
         behind = list(_at_the_agent(captured, recount, rows.others_at_the_agent))
@@ -73,6 +69,27 @@ def _at_the_agent(captured: Captured, recount: Recount, others: int = 0) -> Iter
     yield Term(key="lost_full", title="file system full", packets=captured.lost_full, source="agent")
     yield Term(key="lost_write", title="write failed", packets=captured.lost_write, source="agent")
     yield Term(key="corrupt", title="in the file, but damaged", packets=recount.corrupt, source="recount")
+
+
+def _before_the_driver(
+    captured: Captured, recount: Recount, observed: Mapping[str, int], missing: int, ring_seen_by_source: bool
+) -> list[Term]:
+    """What the receive queue missed, and what the PF lost before that.
+
+    Both count frames of others as well. Of the queue's as many may be theirs as the file has of them; what more it
+    counts than is missing contradicts the file. The PF counts what was for anybody, so it takes the rest at most.
+    """
+    term = _missed(captured, ring_seen_by_source)
+    counted = term.packets or 0
+    if theirs := min(max(0, counted - max(0, missing)), recount.foreign):
+        term = term.model_copy(update={"packets": counted - theirs, "note": f"{counted} in all"})
+    left, between = max(0, missing - (term.packets or 0)), []
+    for key, packets in observed.items():
+        seen = min(left, packets)
+        left -= seen
+        note = f"{packets} in all" if packets > seen else ""
+        between.append(Term(key=key, title=OBSERVED_TITLES.get(key, key), packets=seen, source="host", note=note))
+    return [*between, term]
 
 
 def _missed(captured: Captured, ring_seen_by_source: bool) -> Term:

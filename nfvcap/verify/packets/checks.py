@@ -17,6 +17,7 @@ from nfvcap.report.offered import offered_by, under_run
 from nfvcap.verify.packets.accounting import explained
 from nfvcap.verify.packets.burst import found_by, whole_ones
 from nfvcap.verify.packets.cases import COMPLETE, PROVEN, goal_of, names
+from nfvcap.verify.packets.verdict import NOT_WHOLE
 
 WORDS = Path(catalogue.__file__).with_name("pkt.yml")
 _LONGER = "--budget with more time"
@@ -138,7 +139,9 @@ def _goal(m: Measurement, goal: Goal) -> Check:
     if not goal.lower_pps:
         return made("NFV-PKT-011", subject, goal.verdict, "no rate", "a rate that meets the goal", reason=goal.reason)
     bound = (
-        f"at least {mpps(goal.lower_pps)}, as fast as the source" if goal.upper_pps is None else mpps(goal.lower_pps)
+        f"at least {mpps(goal.lower_pps)}, the most that the source was asked for"
+        if goal.upper_pps is None
+        else mpps(goal.lower_pps)
     )
     above = "" if goal.upper_pps is None else f", not {mpps(goal.upper_pps)}"
     found = f"{bound}{above}; {percent(goal.lower_pps, line, 1)} of the line rate"
@@ -174,7 +177,7 @@ def _not_enough(m: Measurement, goal: Goal, line: int) -> Iterator[tuple[Verdict
     elif m.at_least_pps > line > 0:
         yield Verdict.FAIL, f"the link carries no more than {mpps(line)}"
     if goal.upper_pps is None:
-        yield Verdict.INCONCLUSIVE, "nothing was lost, and the source is no faster"
+        yield Verdict.INCONCLUSIVE, "nothing was lost, and more was not asked of the source"
     yield Verdict.FAIL, ""
 
 
@@ -211,9 +214,10 @@ def _order(m: Measurement, load: Sequence[Trial]) -> Check:
     found = ", ".join(f"{integer(count)} {word}" for word, count in numbers.items() if count) or "none"
     # A guest's interface sees frames of its own and of neighbours; a private link has none.
     harmless = m.label != "virtual" and not numbers["reordered"]
-    grave = any(numbers[word] for word in ("duplicates", "corrupt", "invented"))
+    cut = next((trial.reason for trial in load if trial.reason.startswith(NOT_WHOLE)), "")
+    grave = bool(cut) or any(numbers[word] for word in ("duplicates", "corrupt", "invented"))
     verdict = Verdict.FAIL if grave else Verdict.WARN if found != "none" and not harmless else Verdict.PASS
-    return made("NFV-PKT-013", m.name, verdict, found, "none")
+    return made("NFV-PKT-013", m.name, verdict, found, "none", reason=cut)
 
 
 def _sizes(m: Measurement, load: Sequence[Trial]) -> Check:

@@ -60,13 +60,14 @@ class Captured:
     nic_no_mbuf: int = 0
     clock_steps: int = 0
     failure: str = ""
+    ended_early: str = ""  # why it did not take all that came, where nobody asked it to end
     timeline: tuple[Sample, ...] = ()
     at_interface: int | None = None  # received by the kernel's interface that is captured from, strangers' included
     dropped_in_kernel: int = 0  # by the kernel behind that interface, as its rx_dropped says
 
-    def failed(self, why: str) -> Captured:
-        """The same, with a reason not to believe it."""
-        return replace(self, failure=self.failure or why)
+    def ended(self, why: str) -> Captured:
+        """The same, of a capture that had ended before it was told to."""
+        return replace(self, ended_early=why)
 
     def seen_by_interface(self, packets: int, dropped: int = 0) -> Captured:
         """The same, with what the interface in front of it counted: received, and dropped behind it."""

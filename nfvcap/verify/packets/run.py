@@ -10,7 +10,16 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from nfvcap.errors import NfvcapError
-from nfvcap.model.measurement import Calibration, Goal, Measurement, Method, Phase, Traffic, Trial
+from nfvcap.model.measurement import (
+    SOURCE_TOLERANCE,
+    Calibration,
+    Goal,
+    Measurement,
+    Method,
+    Phase,
+    Traffic,
+    Trial,
+)  # fmt: skip
 from nfvcap.model.verdict import Verdict
 from nfvcap.verify.packets.burst import longest_burst
 from nfvcap.verify.packets.path import Path
@@ -117,8 +126,11 @@ class Run:
 
     @staticmethod
     def max_pps(calibration: Calibration) -> int:
-        """The highest rate that a search tries."""
-        return min(calibration.line_pps, int(calibration.ceiling_pps * USABLE_SHARE))
+        """The highest rate that a search tries. A source that fills the link alone is limited by that link only."""
+        line_pps, ceiling_pps = calibration.line_pps, calibration.ceiling_pps
+        if ceiling_pps >= line_pps * (1 - SOURCE_TOLERANCE):
+            return line_pps
+        return int(ceiling_pps * USABLE_SHARE)
 
     def _search_trial(self, rate_pps: int, duration_s: float) -> Trial:
         first = not any(trial.phase in {"warm-up", "search"} for trial in self._trials.done)

@@ -10,6 +10,9 @@ from nfvcap.model.measurement import SOURCE_TOLERANCE
 from nfvcap.model.verdict import Verdict
 from nfvcap.verify.packets.path import Captured, Order, Recount, Sent
 
+NOT_WHOLE = "the file is not whole"
+UNRECOGNISED = "frames without a number are counted, not recognised: frames of others may stand in for lost ones"
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -33,16 +36,24 @@ def under_ran(order: Order, sent: Sent, tolerance: float = SOURCE_TOLERANCE) -> 
 
 
 def judge(
-    order: Order, sent: Sent, captured: Captured, recount: Recount, residual: int, *, paced: bool = True
-) -> Judgement:
+    order: Order, sent: Sent, captured: Captured, recount: Recount, residual: int, *, paced: bool = True,
+    private: bool = True,
+) -> Judgement:  # fmt: skip
     """The verdict on one trial.
 
-    A source that lies makes everything else worthless, so it comes first. A loss at less than the intended rate is a
-    loss all the same, so an under-run only matters when nothing was lost. Where the rate is of no interest (``paced``
-    is false), only the number of frames has to be right.
+    A source that lies, and a capture that was ended too early, make everything else worthless, so they come first. A
+    loss at less than the intended rate is a loss all the same, so an under-run only matters when nothing was lost, and
+    so do counters that contradict the file. Where the rate is of no interest (``paced`` is false), only the number of
+    frames has to be right.
+
+    Args:
+        private: frames of nobody else can be on the link.
     """
     order = order if paced else replace(order, rate_pps=None)
-    return next(_reasons(order, sent, captured, recount, residual), Judgement(Verdict.PASS))
+    found = next(_reasons(order, sent, captured, recount, residual), Judgement(Verdict.PASS))
+    if found.verdict is Verdict.PASS and sent.unnumbered and not private:
+        return Judgement(Verdict.WARN, UNRECOGNISED)
+    return found
 
 
 def _reasons(order: Order, sent: Sent, captured: Captured, recount: Recount, residual: int) -> Iterator[Judgement]:
@@ -50,16 +61,18 @@ def _reasons(order: Order, sent: Sent, captured: Captured, recount: Recount, res
     unknown, fail = Verdict.INCONCLUSIVE, Verdict.FAIL
     if recount.invented:
         yield Judgement(unknown, f"{recount.invented} frames in the file were never sent, if the source is right")
-    if residual < 0:
-        yield Judgement(unknown, f"counters and file contradict each other by {-residual} packets")
+    if captured.ended_early:
+        yield Judgement(unknown, captured.ended_early)
     if recount.damaged:
-        yield Judgement(fail, f"the file is not whole: {recount.damaged}")
+        yield Judgement(fail, f"{NOT_WHOLE}: {recount.damaged}")
     lost = sent.numbered - recount.distinct
     if lost == sent.numbered > 0:
         yield Judgement(fail, "nothing arrived")
     found = [(lost, "lost"), (recount.duplicates, "duplicate"), (recount.corrupt, "damaged")]
     if bad := [f"{count} {word}" for count, word in found if count]:
         yield Judgement(fail, ", ".join(bad))
+    if residual < 0:
+        yield Judgement(unknown, f"counters and file contradict each other by {-residual} packets")
     if why := under_ran(order, sent):
         yield Judgement(unknown, why)
     if captured.clock_steps:

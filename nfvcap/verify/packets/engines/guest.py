@@ -21,7 +21,7 @@ from nfvcap.verify.packets.engines.vf import GuestVf
 from nfvcap.verify.packets.path import Path, Source
 from nfvcap.verify.packets.points.away import AgentAway, Away
 from nfvcap.verify.packets.points.guest import GuestPoint, Nic
-from nfvcap.verify.packets.points.tcpdump import LIBPCAP, TcpdumpAway, look
+from nfvcap.verify.packets.points.tcpdump import LIBPCAP, TcpdumpAway, look, refused
 from nfvcap.verify.packets.profiles import Profile
 
 EMULATED = (
@@ -101,6 +101,12 @@ def _program(place: Place, nics: Sequence[Nic], word: str, profile: Profile) -> 
     longest_s = 2 * max([profile.trial_s, *(goal.final_trial_s for goal in profile.goals)]) + _SLACK_S
     if word == LIBPCAP:
         (nic,) = nics
+        if word_refused := refused(place.options):
+            raise UsageError(
+                "NFV-PKT-210", f"tcpdump is not given {word_refused}",
+                "it would say what is in the file or where that is, and the recount would take that for a loss",
+                "-B, -j, -p, -U and --immediate-mode may be said; filters and rotation are for nfvcap capture",
+            )  # fmt: skip
         by = look(place.door, nic.interface).engine
         return by, partial(TcpdumpAway, place.door, nic.interface, longest_s, place.options)
     ports = tuple(nic.port + nic.keys for nic in nics)

@@ -40,7 +40,7 @@ def vdev_path(
         yield Path(
             name="vdev",
             source=AgentSource(agent, client, "agent generator over memif", cpu=sending, sink=sink,
-                               omit_every=omit_every),
+                               omit_every=omit_every, drops=True),
             point=LocalPoint(agent, server, "net_memif", directory, str(capturing), capture_options),
             attachment="virtual device (memif)", engine="DPDK", link_mbps=link_mbps, label="virtual", label_note=NOTE,
             ring_seen_by_source=True,

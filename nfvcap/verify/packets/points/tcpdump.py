@@ -6,9 +6,12 @@ Its file is recounted by the agent, as its own files are. What tcpdump counts on
 
 from __future__ import annotations
 
+import math
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nfvcap.agent.remote import remove
 from nfvcap.door.door import Door, must, shell
@@ -16,28 +19,31 @@ from nfvcap.errors import NfvcapError
 from nfvcap.run import pasteable, tail
 from nfvcap.verify.packets.path import Captured
 from nfvcap.verify.packets.points.away import FILE, INTERVAL_S, READY_S
-from nfvcap.verify.packets.points.timeline import samples
+from nfvcap.verify.packets.points.timeline import Point, samples
 
 LIBPCAP, PF_RING = "libpcap", "PF_RING"
 NONE = "NFV-PKT-219"
 _BUFFER_KIB = 16384  # as much as the agent has between ring and storage in a guest
-_LATE_S = 3.0  # libpcap hands out what its ring has after a second at the latest
+_LATE_S = 3.0  # without any progress; libpcap hands out what its ring has after a second at the latest
 _STOP_S = 60.0
 _ENDED_BY_ITSELF = "limit"
-# tcpdump tells its counters whenever it gets SIGUSR1, which ends it before it has said that it listens.
+# tcpdump tells its counters whenever it gets SIGUSR1, which ends it before it has said that it listens. Each time the
+# machine's clock stands in front of them: a program that stands still answers several signals once.
+_CLOCK = 'read up rest </proc/uptime; echo "$up $(date +%s)"'
 _START = """
 umask 077
 d=$1 tick=$2 ticks=$3; shift 3
 mkdir -p "$d" && cd "$d" || exit 1
 setsid sh -c '
   d=$1 tick=$2 ticks=$3; shift 3
-  "$@" 2>"$d/messages" </dev/null &
+  "$@" 2>>"$d/messages" </dev/null &
   p=$!
   echo $p >"$d/pid"
   (
     trap "kill \\$z; exit" TERM
     until grep -q "listening on" "$d/messages"; do sleep 0.1; done
     while [ "$ticks" -gt 0 ]; do
+      read up rest </proc/uptime; echo "at $up" >>"$d/messages"
       kill -USR1 $p || exit
       sleep "$tick" & z=$!
       wait $z; ticks=$((ticks - 1))
@@ -50,12 +56,12 @@ setsid sh -c '
   echo $s >"$d/status"' sh "$d" "$tick" "$ticks" "$@" >/dev/null 2>&1 </dev/null &
 n=$((READY_S * 10))
 while [ "$n" -gt 0 ]; do
-  grep -q "listening on" "$d/messages" 2>/dev/null && exit 0
+  grep -q "listening on" "$d/messages" 2>/dev/null && { CLOCK >"$d/clock"; exit 0; }
   [ -s "$d/status" ] && break
   sleep 0.1; n=$((n - 1))
 done
 cat "$d/messages" >&2; exit 3
-""".replace("READY_S", f"{READY_S:.0f}")
+""".replace("READY_S", f"{READY_S:.0f}").replace("CLOCK", _CLOCK)
 _ALIVE = '[ -s "$1/pid" ] && [ ! -s "$1/status" ] && [ -e "/proc/$(cat "$1/pid")" ]'
 _STOP = """
 d=$1; n=$2
@@ -63,10 +69,16 @@ d=$1; n=$2
 while [ ! -s "$d/status" ] && [ "$n" -gt 0 ]; do sleep 0.1; n=$((n - 1)); done
 [ -s "$d/status" ] || exit 4
 [ -e "$d/limit" ] && echo limit || echo told
+cat "$d/clock"; CLOCK
 cat "$d/status" "$d/messages"
-"""
+""".replace("CLOCK", _CLOCK)
+_USUAL = 4  # times the interval: a longer silence is one
+_STEP_S = 1.5  # of a clock that is read in whole seconds
+# Whatever else it may be told says what is in the file, or where that is.
+_VALUED, _PLAIN = {"-B", "-j"}, {"-p", "-U", "--immediate-mode"}
 _COUNTS = re.compile(
-    r"(\d+) packets? captured[,\n]\s*(\d+) packets? received by filter[,\n]\s*(\d+) packets? dropped by kernel"
+    r"(?:at (\d+\.\d+)\ntcpdump: )?(\d+) packets? captured[,\n]\s*(\d+) packets? received by filter[,\n]\s*"
+    r"(\d+) packets? dropped by kernel"
     r"(?:[,\n]\s*\d+ packets? dropped by interface)?\n"  # which the interface's own row has
 )
 # PF_RING shows each socket of its own there, which is the proof that the libpcap of tcpdump has opened one.
@@ -82,6 +94,19 @@ while [ "$n" -gt 0 ]; do
 done
 kill $p
 """
+
+
+class Counts(NamedTuple):
+    """What tcpdump has told: packets in the file, those and what the ring has or had no room for, and the latter.
+
+    Args:
+        at_s: since the machine's boot; None: when it ended.
+    """
+
+    captured: int
+    received: int
+    dropped: int
+    at_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +175,8 @@ class TcpdumpAway:
 
     def come(self) -> int:
         """By the socket's counter, which is ahead of the file by what the ring has."""
-        return max(self._counts()[:2])
+        last = self._counts()
+        return max(last.captured, last.received)
 
     def alive(self) -> bool:
         return shell(self.door, _ALIVE, self.directory).ok
@@ -162,35 +188,70 @@ class TcpdumpAway:
         """Raises NfvcapError: NFV-PKT-219 it failed or does not end."""
         self._let_the_ring_run_dry()
         done = shell(self.door, _STOP, self.directory, str(round(_STOP_S * 10)), timeout_s=_STOP_S + 30)
-        by, status, said = [*done.stdout.split("\n", 2), "", "", ""][:3]
+        by, began, ended, status, said = [*done.stdout.split("\n", 4), *[""] * 5][:5]
         counts = counted(said)
         if not done.ok or status != "0" or not counts:
             raise NfvcapError(NONE, f"tcpdump on {self.door.name} did not end well", tail(said or done.stderr),
                               f"try it there: {pasteable(self.argv())}")  # fmt: skip
-        captured, _, dropped = counts[-1]
-        points = [(captured, captured, dropped) for captured, _, dropped in counts]
-        made = Captured(driver=LIBPCAP, received=captured, stored=captured, nic_missed=dropped,
-                        timeline=samples(points, INTERVAL_S))  # fmt: skip
+        (up_s, clock_s), (up_now_s, clock_now_s) = (tuple(map(float, words.split())) for words in (began, ended))
+        made = Captured(
+            driver=LIBPCAP, received=counts[-1].captured, stored=counts[-1].captured, nic_missed=counts[-1].dropped,
+            clock_steps=int(abs((clock_now_s - up_now_s) - (clock_s - up_s)) > _STEP_S),
+            timeline=samples(evenly(counts, up_s, up_now_s), INTERVAL_S),
+        )  # fmt: skip
         late = "tcpdump was ended by its limit before it was told to: the controller was late"
-        return made.failed(late) if by == _ENDED_BY_ITSELF else made
+        return made.ended(late) if by == _ENDED_BY_ITSELF else made
 
     def remove(self) -> None:
         remove(self.door, [self.directory])
 
     def _let_the_ring_run_dry(self) -> None:
-        """What is in the ring when tcpdump is told to end, is lost."""
-        deadline = time.monotonic() + _LATE_S
-        while time.monotonic() < deadline:
-            captured, received, dropped = self._counts()
-            if captured + dropped >= received:
-                return
+        """What is in the ring when tcpdump is told to end, is lost: as long as it gets on with that, it may."""
+        last, since = self._counts(), time.monotonic()
+        while last.captured + last.dropped < last.received and time.monotonic() < since + _LATE_S:
             time.sleep(INTERVAL_S)
+            now = self._counts()
+            if now.captured > last.captured:
+                since = time.monotonic()
+            last = now
 
-    def _counts(self) -> tuple[int, int, int]:
-        said = must(shell(self.door, 'tail -n 4 "$1/messages"', self.directory), self.door)
-        return [(0, 0, 0), *counted(said)][-1]
+    def _counts(self) -> Counts:
+        said = must(shell(self.door, 'tail -c 4096 "$1/messages"', self.directory), self.door)
+        return [Counts(0, 0, 0), *counted(said)][-1]
 
 
-def counted(said: str) -> list[tuple[int, int, int]]:
-    """Each time that tcpdump told its counters: captured, received by the filter, dropped by the kernel."""
-    return [(int(captured), int(received), int(dropped)) for captured, received, dropped in _COUNTS.findall(said)]
+def refused(options: Sequence[str]) -> str:
+    """The first word among options for tcpdump that says what is in the file, or where that is; "" for none."""
+    words = iter(options)
+    for word in words:
+        if word in _VALUED:
+            next(words, "")
+        elif word not in _PLAIN:
+            return word
+    return ""
+
+
+def counted(said: str) -> list[Counts]:
+    """Each time that tcpdump told its counters."""
+    return [
+        Counts(int(captured), int(received), int(dropped), float(at) if at else None)
+        for at, captured, received, dropped in _COUNTS.findall(said)
+    ]
+
+
+def evenly(counts: Sequence[Counts], begin_s: float, end_s: float) -> list[Point]:
+    """Points at equal distances. Between two tellings of the usual distance it went on evenly; behind a longer silence
+    everything came at its end."""
+    told = [(begin_s, 0, 0), *((one.at_s or end_s, one.captured, one.dropped) for one in counts)]
+    points, place = [], 0
+    for number in range(1, max(1, math.ceil((end_s - begin_s) / INTERVAL_S)) + 1):
+        at = begin_s + number * INTERVAL_S
+        while place + 1 < len(told) and told[place + 1][0] <= at:
+            place += 1
+        here = told[place]
+        after = told[min(place + 1, len(told) - 1)]
+        span = after[0] - here[0]
+        share = (at - here[0]) / span if 0 < span < _USUAL * INTERVAL_S else 0.0
+        stored, lost = (round(one + share * (other - one)) for one, other in zip(here[1:], after[1:], strict=True))
+        points.append((stored, stored, lost))
+    return points

@@ -36,6 +36,8 @@ class AgentSource:
         to: address and VLAN (0: none) of whom numbered frames are for; with several of them flow k is for the k-th one.
             A tag comes on top of the size, as the port of a VF with a VLAN takes it off again.
         there: the agent on the machine whose port it is; None: this machine.
+        drops: a frame that the port has no room for is given up, as the port is the capture's own ring. Elsewhere it
+            waits: it was never on the link, and the schedule slips, which is seen.
     """
 
     limits_known = True
@@ -43,20 +45,20 @@ class AgentSource:
     def __init__(
         self, agent: Agent, port: str, name: str, *, cpu: int | None = None,
         sink: Sink | None = None, omit_every: int = 0, to: Sequence[tuple[str, int]] = (),
-        there: Brought | None = None,
+        there: Brought | None = None, drops: bool = False,
     ) -> None:  # fmt: skip
         self.name = name
         self.last_command = ""
         self._agent, self._port, self._cpu = agent, port, cpu
         self._sink = sink or _nobody
-        self._to, self._there = tuple(to), there
+        self._to, self._there, self._drops = tuple(to), there, drops
         self._omit = ("--omit-every", str(omit_every)) if omit_every else ()
 
     @contextmanager
     def sending(self, order: Order) -> Iterator[_Emission]:
         """Send in the background; see :class:`nfvcap.verify.packets.path.Source`."""
         with scratch("nfvcap-send-") as place:
-            drop = ("--when-full", "drop") if order.rate_pps is not None else ()
+            drop = ("--when-full", "drop") if self._drops and order.rate_pps is not None else ()
             options = self._options(order, (*drop, *self._omit))
             with self._generator(options, place) as running:
                 self.last_command = pasteable(running.argv)

@@ -67,7 +67,7 @@ def test_no_upper_bound_is_at_least_the_line_rate() -> None:
 def test_a_source_slower_than_the_line_says_at_least() -> None:
     m = run(path(limit(10**9), source=FakeSource(ceiling=2_000_000)))
     assert m.goals[0].lower_pps == 1_800_000 and m.goals[0].upper_pps is None
-    assert "as fast as the source" in measured(m)
+    assert "the most that the source was asked for" in measured(m)
     assert verdicts(m)["NFV-PKT-001 fake"] is Verdict.WARN
 
 
