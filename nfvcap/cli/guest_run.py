@@ -75,7 +75,7 @@ class GuestRun:
 
         before: tuple[Check, ...] = ()
         try:
-            before = tuple(self._noise())
+            before = tuple(self.noise())
             vfs = self._vfs()
         except NfvcapError as error:
             told = untried(self.path_name() + wish.behind, wish, error)
@@ -108,7 +108,7 @@ class GuestRun:
         there = [entry for entry in self._seen["vfs"] if entry["address"] in known]
         return [entry for entry in there if not wanted or entry["address"] in wanted]
 
-    def _noise(self) -> Iterator[Check]:
+    def noise(self) -> Iterator[Check]:
         """Does the host leave the CPU of the guest's first vCPU alone?"""
         from nfvcap.verify.packets.checks import skipped
         from nfvcap.verify.packets.engines.noise import CHECK, noise

@@ -55,7 +55,7 @@ class Narrator:
         share = percent(calibration.ceiling_pps, calibration.line_pps, 1)
         say(
             f"source     {mpps(calibration.ceiling_pps):>12}  alone; line rate {mpps(calibration.line_pps)} "
-            f"({calibration.link_mbps // 1000} Gb/s): {share}"
+            f"({calibration.link_mbps / 1000:g} Gb/s): {share}"
         )
 
     @staticmethod

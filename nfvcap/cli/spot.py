@@ -94,6 +94,7 @@ class Spot:
             )  # fmt: skip
             around = {
                 **environment, **around_source(looked.source),
+                **({f"capture options {name}": " ".join(place.options)} if place.options else {}),
                 **around_guest(name, door, agent, place.directory, ports, kind=self.kind,
                                tcpdump=options.engine == "libpcap"),
             }  # fmt: skip

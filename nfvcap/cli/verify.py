@@ -53,6 +53,7 @@ def verify(
     hosts is changed; the capture agent is put into guests that are measured, and with --matrix the first --guest gets
     virtual NICs, and DPDK the PF of --dpdk-pf, for as long as these are measured."""
     events = Events(emit, __version__) if fmt == "jsonl" else None
+    packets["guest"] = tuple(dict.fromkeys(packets["guest"]))  # each once
     files = {"junit": junit, "tap": tap, "html": html, "prometheus": prometheus}
     _writable(files)
     asked = packets["engine"] or packets["guest"] or packets["matrix"]
@@ -60,6 +61,11 @@ def verify(
         raise UsageError(
             "NFV-PKT-203", "--engine, --guest, --matrix measure with packets, --state-only, --plan judge the state",
             "these are two runs", "leave one of them out",
+        )  # fmt: skip
+    if packets["matrix"] and (packets["vf"] or packets["engine"] not in {None, "vdev"}):
+        raise UsageError(
+            "NFV-PKT-203", "--matrix measures every engine and the VFs that guests have",
+            "--engine and --vf would leave cells of it out", "leave them out, or measure one path: --guest GUEST",
         )  # fmt: skip
     if packets["dpdk_pf"] and (not packets["matrix"] or hosts[0] in HERE):
         raise UsageError("NFV-PKT-203", "--dpdk-pf is for cells of the matrix of a host", "no PF would be lent",
@@ -86,9 +92,11 @@ def verify(
     else:
         show(result, fmt, strict=strict, verbose=verbose)
     from nfvcap.report.tally import exit_code
+    from nfvcap.verify.packets.checks import interrupted
 
-    interrupted = any(m.partial == "interrupted" for host in result.hosts for m in host.measurements)
-    return int(ExitCode.INTERRUPTED if interrupted else exit_code(result, strict))
+    cut = any(m.partial == "interrupted" for host in result.hosts for m in host.measurements)
+    cut = cut or any(interrupted(host.checks) for host in result.hosts)
+    return int(ExitCode.INTERRUPTED if cut else exit_code(result, strict))
 
 
 def _judge(fleet: Fleet, plan_file: Path | None) -> Result:

@@ -24,6 +24,7 @@ from nfvcap.model.facts import Facts
 from nfvcap.model.result import HostResult, Result, Verdict
 from nfvcap.planner.query import FACTS_QUERY
 from nfvcap.report.jsonl import Events
+from nfvcap.verify.packets.checks import cut_short
 from nfvcap.verify.packets.checks import made as check
 from nfvcap.verify.packets.engines.guestroom import around_host
 from nfvcap.verify.packets.profiles import for_emulation
@@ -151,7 +152,14 @@ def _guests(looked: Looked, made: HostResult, wish: Wish) -> HostResult:
     ended = False
     for name in looked.options.guest:
         run = GuestRun(looked, name)
-        made = add(made, run.not_reached(made, wish) if ended else run.result(made, wish))
+        try:
+            made = add(made, run.not_reached(made, wish) if ended else run.result(made, wish))
+        except KeyboardInterrupt:
+            # On the way to the guest, before there was a measurement that could say so itself.
+            made = add(made, run.not_reached(made, wish))
+            made = made.model_copy(update={"checks": (*made.checks, cut_short(name))})
+            say(paint("interrupted: the report is partial, and says so", "WARN"))
+            ended = True
         if not ended and any(measurement.partial == INTERRUPTED for measurement in made.measurements):
             say(paint("interrupted: the report is partial, and says so", "WARN"))
             ended = True

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,9 @@ from nfvcap.cli.output import paint, say
 from nfvcap.cli.packet_options import PacketOptions
 from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.lab.topology import PORTS
-from nfvcap.model.result import HostResult, Verdict
+from nfvcap.model.result import Check, HostResult, Verdict
 from nfvcap.verify.packets.cells import KEYS, TRAFFICS, Key, There, keys_of, reasons, subject
-from nfvcap.verify.packets.checks import failed, skipped
+from nfvcap.verify.packets.checks import cut_short, failed, skipped
 from nfvcap.verify.packets.engines.ports import Choice, choose, lendable, lent, no_dpdk_pf, planned
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
 from nfvcap.verify.packets.run import INTERRUPTED, Wish
@@ -70,6 +70,9 @@ def guests(looked: Looked, host: HostResult, wish: Wish) -> HostResult:
             continue
         run = GuestRun(looked, name)
         try:
+            # Of the guest, not of each cell.
+            host = host.model_copy(update={"checks": (*host.checks, *run.noise())})
+            run = run.with_options(noise=None)
             ways = _ways(vfs, run)
         except NfvcapError as error:
             host = host.model_copy(update={"checks": (*host.checks, failed(name, error))})
@@ -154,39 +157,66 @@ def _traffics(options: PacketOptions) -> tuple[str, ...]:
     return (options.traffic,)
 
 
+@dataclass
+class _Filled:
+    """What has become of the rows until now."""
+
+    host: HostResult
+    done: set[Key] = field(default_factory=set)
+    known: dict[Key, str] = field(default_factory=dict)
+    ended: bool = False
+
+    def add(self, *checks: Check) -> None:
+        self.host = self.host.model_copy(update={"checks": (*self.host.checks, *checks)})
+
+    def cut(self) -> None:
+        """Interrupted where nothing is measured: a port is prepared, or a way is opened."""
+        self.add(cut_short("matrix"))
+        self.ended = True
+
+
 def _measured(
     host: HostResult, wish: Wish, groups: Sequence[Group], there: There, traffics: tuple[str, ...]
 ) -> HostResult:
-    done: set[Key] = set()
-    known: dict[Key, str] = {}
-    ended = False
+    filled = _Filled(host)
     for group in groups:
-        with group() as found:
-            known |= found.reasons
-            for key, measure in found.rows.items():
-                if ended:
-                    break
-                done.add(key)
-                for words in traffics:
-                    say(paint(f"cell: {subject(key, words)}", "head"))
-                    more = measure(host, replace(wish, traffic=traffic(words), behind=f" {words} B"))
-                    if why := _not_set_up(key, more):
-                        known[key] = why
-                        done.discard(key)
-                        break
-                    host = add(host, _said(key, words, more))
-                    ended = any(measurement.partial == INTERRUPTED for measurement in host.measurements)
-                    if ended:
-                        say(paint("interrupted: the report is partial, and says so", "WARN"))
-                        break
-        host = host.model_copy(update={"checks": (*host.checks, *found.checks)})
-        if ended:
+        found = Found()
+        try:
+            with group() as found:
+                filled.known |= found.reasons
+                _cells(filled, wish, found, traffics)
+        except KeyboardInterrupt:
+            filled.cut()
+        filled.add(*found.checks)
+        if filled.ended:
+            say(paint("interrupted: the report is partial, and says so", "WARN"))
+            filled.known = {**dict.fromkeys(KEYS, _ENDED), **filled.known}
             break
-    if ended:
-        known = {**dict.fromkeys(KEYS, _ENDED), **known}
-    there = replace(there, doable=frozenset(done), known=known)
-    checks = [skipped("NFV-PKT-020", subject(*cell), why) for cell, why in reasons(there, traffics).items()]
-    return host.model_copy(update={"checks": (*host.checks, *checks)})
+    there = replace(there, doable=frozenset(filled.done), known=filled.known)
+    filled.add(*(skipped("NFV-PKT-020", subject(*cell), why) for cell, why in reasons(there, traffics).items()))
+    return filled.host
+
+
+def _cells(filled: _Filled, wish: Wish, found: Found, traffics: tuple[str, ...]) -> None:
+    """Measure the rows of one group."""
+    for key, measure in found.rows.items():
+        filled.done.add(key)
+        for words in traffics:
+            say(paint(f"cell: {subject(key, words)}", "head"))
+            try:
+                more = measure(filled.host, replace(wish, traffic=traffic(words), behind=f" {words} B"))
+            except KeyboardInterrupt:
+                filled.done.discard(key)
+                filled.cut()
+                return
+            if why := _not_set_up(key, more):
+                filled.known[key] = why
+                filled.done.discard(key)
+                break
+            filled.host = add(filled.host, _said(key, words, more))
+            if any(measurement.partial == INTERRUPTED for measurement in filled.host.measurements):
+                filled.ended = True
+                return
 
 
 def _said(key: Key, words: str, result: HostResult) -> HostResult:

@@ -103,11 +103,15 @@ def _vdev(host: str, wish: Wish, options: PacketOptions, events: Events | None) 
     if not directory.is_dir():
         raise UsageError("NFV-PKT-203", f"{directory} is no directory", "files are captured there", "make it first")
     sending, capturing = cpus()
-    around = environment() | {
-        "agent": agent.version(),
-        "dpdk": agent.dpdk(),
-        "placement": f"generator on CPU {sending}, capture on CPU {capturing}, files in {directory}",
-    }
+    around = (
+        environment()
+        | {
+            "agent": agent.version(),
+            "dpdk": agent.dpdk(),
+            "placement": f"generator on CPU {sending}, capture on CPU {capturing}, files in {directory}",
+        }
+        | ({"capture options": " ".join(options.capture_options)} if options.capture_options else {})
+    )
     digest = fingerprint(around)
     before: tuple[Check, ...] = ()
     if options.noise:
@@ -129,13 +133,12 @@ def keep(result: Result, options: PacketOptions) -> None:
 
     directory = new_run_dir("verify").path
     (directory / "result.json").write_text(result.to_json(), encoding="utf-8")
+    if options.keep:
+        from nfvcap.report.history import Store
+
+        try:
+            Store(options.database).add(result)
+        except NfvcapError as error:
+            say(f"the result was not kept: {error}")
     (directory / "report.html").write_text(html.document(result), encoding="utf-8")
     say(f"report: {directory / 'report.html'}")
-    if not options.keep:
-        return
-    from nfvcap.report.history import Store
-
-    try:
-        Store(options.database).add(result)
-    except NfvcapError as error:
-        say(f"the result was not kept: {error}")

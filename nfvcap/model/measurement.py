@@ -72,6 +72,8 @@ class Trial(Model):
     invented: int  # numbers that were never sent
     loss_upper_95: float  # 95 % upper bound on the loss ratio that the number of packets supports
     waterfall: Waterfall
+    missing: tuple[tuple[int, int, int], ...] = ()  # the first ranges that are not there: (flow, first, last number)
+    missing_ranges: int = 0  # how many there are
     sizes: tuple[SizeCount, ...] = ()
     timeline: tuple[Sample, ...] = ()
     source_limited: bool = False  # the source could not keep to its schedule

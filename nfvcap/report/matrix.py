@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nfvcap.model.measurement import Measurement, Trial
+from nfvcap.model.verdict import Verdict
 from nfvcap.report.measured import beside_guests, load_of
 from nfvcap.report.numbers import integer, mpps, percent
 from nfvcap.report.offered import offered, offered_by, under_run
@@ -24,6 +25,8 @@ class Cell:
     detail: str = ""
     aside: str = ""  # why ours and the study's are not of the same thing
     heat: int = -1  # 0 (nothing captured) to 10 (everything); -1: nothing is known about a saturated link
+    path: str = ""  # whose figure it is
+    share: float = 0.0  # that was captured, or at which nothing was lost
     published: str = ""
     note: str = ""
     skipped: str = ""  # why it was not measured
@@ -51,8 +54,9 @@ def rows(measurements: Sequence[Measurement], skipped: Mapping[str, str] | None 
         column = _column(m)
         if column is not None:
             cells = list(old.cells)
-            mine = _ours(m, cells[column])
-            cells[column] = replace(mine, aside=beside_guests(m) if mine.ours else "")
+            mine = _ours(m, _published(key, row_of(*key)).cells[column])
+            mine = replace(mine, aside=beside_guests(m) if mine.ours else "")
+            cells[column] = _weaker(cells[column], replace(mine, path=m.name))
             old = Row(*key, (cells[0], cells[1]))
         made[key] = old
     for row in ROWS:
@@ -70,6 +74,15 @@ def rows(measurements: Sequence[Measurement], skipped: Mapping[str, str] | None 
     return list(made.values())
 
 
+def _weaker(one: Cell, other: Cell) -> Cell:
+    """Of two guests' figures the weaker one, with whose it is: a table that shows the better one hides a loss."""
+    if not one.ours or not other.ours:
+        return one if one.ours else other
+    worst = min((other, one), key=lambda cell: cell.share)
+    said = f"the weaker of several: {worst.path}"
+    return replace(worst, detail="; ".join(filter(None, [worst.detail, said])))
+
+
 def _published(key: tuple[str, str, str, int], row: Published | None) -> Row:
     if row is None:
         return Row(*key, (Cell(), Cell()))
@@ -84,7 +97,10 @@ def _ours(m: Measurement, cell: Cell) -> Cell:
     """Captured share at the line rate where that was offered, else how much of the line rate is captured whole."""
     line = m.calibration.line_pps if m.calibration else 0
     load = load_of(m)
+    unfinished = m.rate == "search" and not m.goals
     at_line = [trial for trial in load if line and offered(trial) >= line - 1 and not trial.source_limited]
+    if unfinished:
+        return _not_loaded(m, cell)
     if at_line:
         sent, lost = sum(trial.sent for trial in at_line), sum(trial.lost for trial in at_line)
         share = (sent - lost) * 10 // sent if sent else -1
@@ -96,11 +112,17 @@ def _ours(m: Measurement, cell: Cell) -> Cell:
         detail = f"{mpps(lower)} without loss"
         if m.goals[0].upper_pps is None:
             share, detail = -1, detail + "; more was not asked of the source"
+        elif m.goals[0].verdict is Verdict.INCONCLUSIVE:
+            share, detail = -1, detail + f"; {m.goals[0].reason}"
     elif load and not m.goals:
         words, detail, share = _below_line(load, line)
     else:
         return _not_loaded(m, cell)
-    return replace(cell, ours=words, detail=detail, heat=share)
+    whole = sum(trial.sent for trial in load)
+    captured = (whole - sum(trial.lost for trial in load)) / whole if whole else 0.0
+    if m.goals and not at_line:
+        captured = (m.goals[0].lower_pps or 0) / line if line else 0.0
+    return replace(cell, ours=words, detail=detail, heat=share, share=captured)
 
 
 def _not_loaded(m: Measurement, cell: Cell) -> Cell:
@@ -109,6 +131,8 @@ def _not_loaded(m: Measurement, cell: Cell) -> Cell:
     if proof and proof[-1].lost:
         why = f"{proof[-1].recounted} of {proof[-1].sent} frames arrived before any load"
         return replace(cell, ours="broken", detail=why)
+    if proof and not load_of(m) and proof[-1].reason and not m.partial:
+        return replace(cell, ours="not proven", detail=proof[-1].reason)
     if m.goals:
         return replace(cell, ours="none", detail="no rate without loss was found")
     return replace(cell, ours="nothing", detail=m.partial.splitlines()[0]) if m.partial else cell

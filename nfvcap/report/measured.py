@@ -43,23 +43,37 @@ def measured(m: Measurement) -> str:
 
 
 def _answer(m: Measurement) -> str:
-    proof = [trial for trial in m.trials if trial.phase == "path proof"]
     load = load_of(m)
-    if proof and proof[-1].lost:
-        return f"the path is broken: {proof[-1].recounted} of {proof[-1].sent} frames arrived."
+    if why := _not_proven(m):
+        return why
     if m.goals:
         return _searched(m, m.goals[0])
-    if m.profile == "burst" and load:
-        from nfvcap.verify.packets.burst import found_by, whole_ones
-
-        packets, repeats = found_by(m.trials)
-        but = "".join(f"; {words}" for words in [under_run(whole_ones(m.trials))] if words)
-        return f"bursts of up to {integer(packets)} {frames_of(m)} are captured whole ({repeats} of {repeats}){but}."
+    if load and m.rate == "search":
+        return f"the search for a rate was not finished: {len(load)} trials were made."
     if load:
-        return _fixed(m, load)
+        return _burst(m) if m.profile == "burst" else _fixed(m, load)
     if m.calibration is not None:
         return f"the source sends {mpps(m.calibration.ceiling_pps)} of {frames_of(m)} by itself."
     return "nothing was measured."
+
+
+def _not_proven(m: Measurement) -> str:
+    """What keeps a path from being measured at all; "" for nothing."""
+    proof = [trial for trial in m.trials if trial.phase == "path proof"]
+    if not proof:
+        return ""
+    if proof[-1].lost:
+        return f"the path is broken: {proof[-1].recounted} of {proof[-1].sent} frames arrived."
+    bad = proof[-1].verdict not in {Verdict.PASS, Verdict.WARN} and not load_of(m)
+    return f"the path is not proven: {proof[-1].reason}." if bad else ""
+
+
+def _burst(m: Measurement) -> str:
+    from nfvcap.verify.packets.burst import found_by, whole_ones
+
+    packets, repeats = found_by(m.trials)
+    but = "".join(f"; {words}" for words in [under_run(whole_ones(m.trials))] if words)
+    return f"bursts of up to {integer(packets)} {frames_of(m)} are captured whole ({repeats} of {repeats}){but}."
 
 
 def _searched(m: Measurement, goal: Goal) -> str:

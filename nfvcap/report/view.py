@@ -20,6 +20,7 @@ from nfvcap.report.offered import offered, offered_by, under_run
 from nfvcap.report.packets_table import worst_of
 from nfvcap.report.svg.rates import captured_picture, loss_picture
 from nfvcap.report.svg.timeline import timeline_picture
+from nfvcap.verify.packets.bound import loss_upper_95
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,17 @@ class View:
     def captured_share(trial: Trial) -> str:
         return percent(trial.recounted, trial.sent)
 
+    @staticmethod
+    def missing(trial: Trial) -> str:
+        """Which numbers are not in the file, the first ranges of them."""
+        several = len({flow for flow, _, _ in trial.missing}) > 1
+        said = [
+            (f"flow {flow}: " if several else "") + (str(first) if first == last else f"{first} to {last}")
+            for flow, first, last in trial.missing
+        ]
+        more = trial.missing_ranges - len(said)
+        return "missing numbers " + ", ".join(said) + (f" and {more} ranges more" if more > 0 else "")
+
 
 def view(m: Measurement) -> View:
     """Choose and draw."""
@@ -104,10 +116,13 @@ def _facts(m: Measurement, load: list[Trial]) -> Iterator[Fact]:
         sent, lost = sum(trial.sent for trial in top), sum(trial.lost for trial in top)
         note = f"of {integer(sent)}: {percent(sent - lost, sent)} captured"
         yield Fact(f"lost at {mpps(offered_by(top))}", integer(lost), "; ".join(filter(None, [note, under_run(top)])))
-        clean = [trial for trial in load if not trial.lost]
-        best = min((trial.loss_upper_95 for trial in clean), default=None)
-        if best is not None:
-            yield Fact("loss is at most", at_most(best), "95 % bound of the largest trial without loss")
+        # A search is about the rate that it found, and a trial without loss beside one with loss proves nothing.
+        about = [trial for trial in load if trial.intended_pps == m.goals[0].lower_pps] if m.goals else top
+        if about:
+            numbers = [sum(trial.lost for trial in about), sum(trial.sent for trial in about)]
+            bound = loss_upper_95(*numbers)
+            note = f"95 % bound, {integer(numbers[0])} of {integer(numbers[1])} lost at {mpps(offered_by(about))}"
+            yield Fact("loss is at most", at_most(bound), note)
     if m.calibration is not None:
         yield Fact("source alone", mpps(m.calibration.ceiling_pps), f"line rate {mpps(line)} at {_gbit(m)}")
     yield Fact("took", seconds(m.took_s), f"{len(m.trials)} trials" + ("; partial" if m.partial else ""))
@@ -137,6 +152,6 @@ def cores(host: HostResult) -> dict[int, list[Core]]:
     for node in environment["nodes"]:
         made[node["node"]] = [
             Core(cpu, placed.get(cpu, "isolated" if cpu in isolated else ""), title(cpu))
-            for cpu in parse_cpulist(node["cpus"])
+            for cpu in (parse_cpulist(node["cpus"]) if node["cpus"] else ())  # a node may be memory alone
         ]
     return made

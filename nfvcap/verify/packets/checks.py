@@ -17,11 +17,14 @@ from nfvcap.report.offered import offered_by, under_run
 from nfvcap.verify.packets.accounting import explained
 from nfvcap.verify.packets.burst import found_by, whole_ones
 from nfvcap.verify.packets.cases import COMPLETE, PROVEN, goal_of, names
+from nfvcap.verify.packets.run import INTERRUPTED, OUT_OF_BUDGET
+from nfvcap.verify.packets.search import FASTER
 from nfvcap.verify.packets.verdict import NOT_WHOLE
 
 WORDS = Path(catalogue.__file__).with_name("pkt.yml")
 _LONGER = "--budget with more time"
 _WHERE = "the waterfall in the report says where; `--rate search` finds the rate without loss"
+_WHOLE = "run it again to its end"
 _SLOW = "a source that has a CPU of its own, or a lower --rate"
 
 
@@ -64,7 +67,9 @@ def _checks(m: Measurement, fingerprint: str) -> Iterator[Check]:
     yield _calibration(m, fingerprint)
     proof = [trial for trial in m.trials if trial.phase == "path proof"]
     if not proof:
-        if m.partial:
+        if m.partial in (OUT_OF_BUDGET, INTERRUPTED):
+            yield _complete(m, [])
+        elif m.partial:
             yield made("NFV-PKT-002", m.name, Verdict.ERROR, "nothing was sent", "100 numbered frames in the file",
                          reason=m.partial)  # fmt: skip
         return
@@ -105,8 +110,26 @@ def _complete(m: Measurement, load: Sequence[Trial]) -> Check:
     found, wanted = f"{len(load)} trials under load", "all trials of the profile"
     if m.partial or not load:
         reason = m.partial or "the budget was spent before one was done"
-        return made(COMPLETE, m.name, Verdict.INCONCLUSIVE, found, wanted, reason=reason, fix=_LONGER)
+        return made(COMPLETE, m.name, Verdict.INCONCLUSIVE, found, wanted, reason=reason, fix=_again(m))
     return made(COMPLETE, m.name, Verdict.PASS, found, wanted)
+
+
+def cut_short(subject: str) -> Check:
+    """The run was interrupted where nothing was measured yet."""
+    found, wanted = "what was measured until then", "all that was asked for"
+    return made(COMPLETE, f"{subject} run", Verdict.INCONCLUSIVE, found, wanted, reason=INTERRUPTED, fix=_WHOLE)
+
+
+def interrupted(checks: Sequence[Check]) -> bool:
+    """Does one of them say that the run was?"""
+    return any(check.id == COMPLETE and check.reason == INTERRUPTED for check in checks)
+
+
+def _again(m: Measurement) -> str:
+    """What makes a measurement whole; an error has its own word for that."""
+    if m.partial == INTERRUPTED:
+        return _WHOLE
+    return "" if "[NFV-" in m.partial else _LONGER
 
 
 def _proof(m: Measurement, trial: Trial) -> Check:
@@ -146,7 +169,10 @@ def _goal(m: Measurement, goal: Goal) -> Check:
     above = "" if goal.upper_pps is None else f", not {mpps(goal.upper_pps)}"
     found = f"{bound}{above}; {percent(goal.lower_pps, line, 1)} of the line rate"
     found += f", {percent(goal.lower_pps, ceiling, 1)} of the source alone"
-    return made("NFV-PKT-011", subject, goal.verdict, found, "a rate that meets the goal", reason=goal.reason)
+    # A bound that is enough is enough, whatever the source could not try above it.
+    enough = goal.reason.startswith(FASTER) and 0 < (m.at_least_pps or 0) <= goal.lower_pps
+    verdict = Verdict.WARN if enough else goal.verdict
+    return made("NFV-PKT-011", subject, verdict, found, "a rate that meets the goal", reason=goal.reason)
 
 
 def _at_least(m: Measurement, goal: Goal) -> Check:
@@ -195,8 +221,10 @@ def _account(m: Measurement, load: Sequence[Trial]) -> Check:
     unseen = sum(trial.waterfall.residual for trial in load if explained(trial.waterfall))
     wanted = "residual 0"
     if bad:
-        trial = bad[0]
-        return made("NFV-PKT-012", m.name, Verdict.FAIL, f"trial {trial.number}: residual {trial.waterfall.residual}",
+        trial = max(bad, key=lambda one: one.waterfall.residual)
+        # Counters that hold more than was sent are wrong somewhere; what they say of a loss is then no finding.
+        verdict = Verdict.FAIL if trial.waterfall.residual > 0 else Verdict.INCONCLUSIVE
+        return made("NFV-PKT-012", m.name, verdict, f"trial {trial.number}: residual {trial.waterfall.residual}",
                       wanted, reason=trial.waterfall.residual_note)  # fmt: skip
     if unseen:
         note = next(trial.waterfall.residual_note for trial in load if trial.waterfall.residual)
@@ -215,15 +243,17 @@ def _order(m: Measurement, load: Sequence[Trial]) -> Check:
     # A guest's interface sees frames of its own and of neighbours; a private link has none.
     harmless = m.label != "virtual" and not numbers["reordered"]
     cut = next((trial.reason for trial in load if trial.reason.startswith(NOT_WHOLE)), "")
-    grave = bool(cut) or any(numbers[word] for word in ("duplicates", "corrupt", "invented"))
-    verdict = Verdict.FAIL if grave else Verdict.WARN if found != "none" and not harmless else Verdict.PASS
+    verdict = Verdict.WARN if found != "none" and not harmless else Verdict.PASS
+    if numbers["invented"]:
+        verdict = Verdict.INCONCLUSIVE  # the source says what is not so, of these and of the others
+    elif cut or numbers["duplicates"] or numbers["corrupt"]:
+        verdict = Verdict.FAIL
     return made("NFV-PKT-013", m.name, verdict, found, "none", reason=cut)
 
 
 def _sizes(m: Measurement, load: Sequence[Trial]) -> Check:
-    judged = [
-        trial for trial in load if not trial.lost and trial.sizes and all(s.sent is not None for s in trial.sizes)
-    ]
+    whole = [trial for trial in load if not trial.lost and not trial.invented]
+    judged = [trial for trial in whole if trial.sizes and all(size.sent is not None for size in trial.sizes)]
     if not judged:
         return skipped("NFV-PKT-016", m.name, "no trial without loss of which every size is known")
     wrong = [

@@ -87,6 +87,8 @@ class Recount:
     invented: int = 0  # numbers beyond what was sent
     sizes: Mapping[int, int] = field(default_factory=dict)  # size with frame check sequence → frames
     damaged: str = ""  # why the file itself is not whole
+    missing: tuple[tuple[int, int, int], ...] = ()  # the first ranges: (flow, first number, last number)
+    missing_ranges: int = 0  # how many there are
     per_flow: tuple[tuple[int, int], ...] = ()  # (flow, distinct frames); of paths to several VFs each is a flow
 
 

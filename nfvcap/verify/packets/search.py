@@ -13,6 +13,7 @@ from nfvcap.verify.packets.trials import BudgetSpent
 
 _MIN_LOAD_SHARE = 1000
 """The lowest rate that is tried is a thousandth of the highest one."""
+FASTER = "the path may be faster"
 BELOW = (0.5, 0.1, 0.01)
 """Shares of the lowest bound that are tried behind the search: who keeps up with a high rate may lose at a low one."""
 
@@ -145,7 +146,7 @@ def _goal(spec: GoalSpec, bounds: tuple[int | None, int | None] | None, trials: 
         lower = None
         verdict, reason = Verdict.FAIL, "not even the lowest rate that was tried met the goal"
     elif doubtful:
-        verdict, reason = Verdict.INCONCLUSIVE, f"the path may be faster: {doubtful[0].reason}"
+        verdict, reason = Verdict.INCONCLUSIVE, f"{FASTER}: {doubtful[0].reason}"
     elif inverted := _inversion(spec, lower, trials):
         verdict, reason = Verdict.WARN, inverted
     return Goal(loss_ratio=spec.loss_ratio, lower_pps=lower, upper_pps=upper, verdict=verdict, reason=reason)

@@ -97,6 +97,7 @@ class Trials:
             sent=sent.numbered, recounted=recount.distinct, lost=lost, duplicates=recount.duplicates,
             reordered=recount.reordered, corrupt=recount.corrupt, foreign=recount.foreign, invented=recount.invented,
             loss_upper_95=loss_upper_95(lost, sent.numbered), waterfall=fall,
+            missing=recount.missing, missing_ranges=recount.missing_ranges,
             sizes=accounting.sizes(order.traffic, sent, recount), timeline=captured.timeline,
             source_limited=phase != "path proof" and bool(under_ran(order, sent)), verdict=judgement.verdict,
             reason=judgement.reason or captured.failure,

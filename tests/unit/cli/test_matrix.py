@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nfvcap.cli import matrix_dpdk, matrix_nic, verify_matrix
+from nfvcap.cli import matrix_dpdk, matrix_nic, verify_guest, verify_matrix
 from nfvcap.cli.matrix_found import Found
 from nfvcap.cli.matrix_host import AF_XDP, DPDK, KERNEL, bare_metal
 from nfvcap.cli.matrix_nic import Sight, keys, lacks, temporary, understood
@@ -22,7 +22,7 @@ from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.model.result import HostResult, Verdict
 from nfvcap.run import Completed
 from nfvcap.verify.packets.cells import BARE_METAL, KEYS, TRAFFICS, There, subject
-from nfvcap.verify.packets.checks import failed
+from nfvcap.verify.packets.checks import failed, interrupted
 from nfvcap.verify.packets.engines.dpdk_pf import Lent
 from nfvcap.verify.packets.engines.ports import Choice
 from nfvcap.verify.packets.profiles import PROFILES
@@ -444,3 +444,36 @@ def test_trials_are_for_a_fixed_rate() -> None:
     with pytest.raises(UsageError) as refused:
         wish_of(options(profile="quick", trials=1))
     assert refused.value.code == "NFV-PKT-203"
+
+
+def test_an_interrupt_between_two_measurements_keeps_what_was_measured() -> None:
+    """While a port is prepared, or a way is opened: there is no measurement then that could say so itself."""
+
+    @contextmanager
+    def cut() -> Iterator[Found]:
+        raise KeyboardInterrupt
+        yield Found()
+
+    def opens(host: HostResult, wish: Wish) -> HostResult:
+        raise KeyboardInterrupt
+
+    kept = failed("seen before", NfvcapError("NFV-GUEST-010", "x", ""))
+    first = group(Found({KERNEL: lambda host, wish: host.model_copy(update={"checks": (kept,)})}))
+    for second in (cut, group(Found({VIRTIO: opens}))):
+        result = measured(first, second, traffics=("64",))
+        assert kept in result.checks and interrupted(result.checks)
+        assert "interrupted" in cells(result)[subject(VIRTIO, "64")]
+
+
+def test_guests_that_are_measured_before_an_interrupt_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def result(run: Any, host: HostResult, wish: Wish) -> HostResult:
+        if run.name == "b":
+            raise KeyboardInterrupt
+        return host.model_copy(update={"checks": (failed(run.name, NfvcapError("NFV-GUEST-010", "x", "")),)})
+
+    monkeypatch.setattr(verify_guest.GuestRun, "result", result)
+    monkeypatch.setattr(verify_guest.GuestRun, "path_name", lambda run: run.name)
+    asked: Any = SimpleNamespace(options=SimpleNamespace(guest=("a", "b", "c")))
+    made = verify_guest._guests(asked, EMPTY, WISH)
+    assert interrupted(made.checks) and made.checks[0].subject == "a"
+    assert {"b", "c"} <= {check.subject for check in made.checks if check.verdict is Verdict.SKIP}

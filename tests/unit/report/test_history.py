@@ -106,3 +106,14 @@ def test_the_command_renders_compares_and_follows(typed: Type, tmp_path: Path) -
             assert code == 2 and "NFV-PKT-214" in err and form in err and not Path("not.made").exists()
     assert typed("--history", "box", "a.json")[0] == 2
     assert typed("--history", "nobody")[0] == 2 and typed()[0] == 2 and typed("c.html")[0] == 2
+
+
+def test_a_rate_that_is_not_found_any_more_is_a_regression(store: Store) -> None:
+    found, none = made("search", 9_400_000), made("search", 0)
+    broken = none.hosts[0].measurements[0].model_copy(update={"goals": (), "trials": ()})
+    gone = none.model_copy(update={"hosts": (none.hosts[0].model_copy(update={"measurements": (broken,)}),)})
+    for result in (found, found, none, gone):
+        store.add(result)
+    assert [bool(point.regression) for point in store.trend("box")] == [False, False, True, True]
+    for worse in (none, gone):
+        assert all(figure.worse for figure in compare(found, worse).figures) and compare(found, worse).figures

@@ -234,4 +234,4 @@ def test_a_broken_path_and_an_empty_measurement_make_a_page() -> None:
     m = broken.hosts[0].measurements[0].model_copy(update={"trials": (), "goals": (), "partial": "interrupted"})
     host = broken.hosts[0].model_copy(update={"measurements": (m,), "checks": checks(m, "f")})
     text = html.document(broken.model_copy(update={"hosts": (host,)}))
-    assert "The measurement is partial: interrupted." in text and ">ERROR<" in text
+    assert "The measurement is partial: interrupted." in text and ">INCONCLUSIVE<" in text

@@ -152,3 +152,9 @@ def test_another_plan(raw: dict[str, Any], typed: Type, tmp_path: Path) -> None:
     code, said = typed("host1", "--state-only", "--plan", "plan.json")
     assert code == 4 and "NFV-STATE-030" in said and "600 pages" in said and "NFV-STATE-004" in said
     assert typed("host2", "--state-only", "--plan", "plan.json")[0] == 2
+
+
+@pytest.mark.parametrize("words", [("--engine", "kernel"), ("--vf", "0000:81:10.0")])
+def test_the_matrix_is_asked_for_whole(typed: Type, words: tuple[str, ...]) -> None:
+    code, said = typed("host1", "--matrix", *words)
+    assert code == 2 and "NFV-PKT-203" in said and "--guest GUEST" in said

@@ -21,6 +21,7 @@ from nfvcap.verify.packets.points.timeline import last_received, timeline
 
 INTERVAL_S = 0.1
 _FLOWS_EXPECTED = 64
+_RANGES = 8  # of missing numbers that a report names
 _MEMORY_SHARE = 0.7  # of what is free may go into a file in memory
 
 
@@ -105,22 +106,23 @@ def captured_by(report: CaptureReport, driver: str, messages: str, interval_s: f
         lost_buffer=total.lost_buffer, lost_full=total.lost_full, lost_write=total.lost_write,
         nic_missed=report.nic_missed, nic_errors=sum(port.nic_errors for port in report.ports),
         nic_no_mbuf=sum(port.nic_no_mbuf for port in report.ports), clock_steps=report.clock.steps,
-        failure=report.failure or "", timeline=timeline(messages, interval_s, total),
+        failure=report.failure or "", timeline=timeline(messages, interval_s, total, report.nic_missed or 0),
     )  # fmt: skip
 
 
 def expectation(files: Sequence[Path | str], sent: Sent) -> CheckOptions:
     """What the checker has to find: so many numbers in all, or in each flow of a replayed file."""
     if sent.per_flow and len(sent.per_flow) <= _FLOWS_EXPECTED:
-        return CheckOptions(files=tuple(files), expect_flows=sent.per_flow, ranges=0)
+        return CheckOptions(files=tuple(files), expect_flows=sent.per_flow, ranges=_RANGES)
     if sent.unnumbered or sent.per_flow:
-        return CheckOptions(files=tuple(files), ranges=0)
-    return CheckOptions(files=tuple(files), expect=sent.numbered, flows=sent.flows, ranges=0)
+        return CheckOptions(files=tuple(files), ranges=_RANGES)
+    return CheckOptions(files=tuple(files), expect=sent.numbered, flows=sent.flows, ranges=_RANGES)
 
 
 def recounted(report: CheckReport, sent: Sent) -> Recount:
     """The checker's report in the words of the engine. Of frames without number only how many there are is known."""
     numbers, totals = report.numbers, report.totals
+    missing = [(flow.flow, first, last) for flow in numbers.flows for first, last in flow.missing_ranges]
     unnumbered = min(totals.foreign, sent.unnumbered)
     bad = [file for file in report.files if file.state != "whole"]
     return Recount(
@@ -128,6 +130,7 @@ def recounted(report: CheckReport, sent: Sent) -> Recount:
         reordered=numbers.reordered, corrupt=totals.corrupt, foreign=totals.foreign - unnumbered,
         invented=numbers.beyond_expected,
         sizes={entry.bytes + FCS_BYTES: entry.packets for entry in report.sizes},
+        missing=tuple(missing[:_RANGES]), missing_ranges=numbers.missing_ranges_total,
         per_flow=tuple((flow.flow, flow.distinct) for flow in numbers.flows),
         damaged=f"{bad[0].state}: {bad[0].why or ''}".strip(": ") if bad else "",
     )  # fmt: skip

@@ -10,7 +10,7 @@ from nfvcap.model.measurement import Sample
 
 _LINE = re.compile(
     r"^received (\d+) stored (\d+) counted (\d+) buffered \d+ filtered \d+ lost: buffer (\d+) full (\d+) write (\d+) "
-    r"nic (\d+)$", re.M,
+    r"nic (\d+)(?: without link \d+ ms)?$", re.M,
 )  # fmt: skip
 _LONGEST = 120  # samples that a picture can show
 Point = tuple[int, int, int]
@@ -33,12 +33,12 @@ def _last(messages: str) -> list[int]:
     return [int(word) for word in lines[-1]] if lines else [0, 0]
 
 
-def timeline(messages: str, interval_s: float, final: QueueCounters) -> tuple[Sample, ...]:
+def timeline(messages: str, interval_s: float, final: QueueCounters, nic_missed: int) -> tuple[Sample, ...]:
     """Of the lines that the agent prints; behind the last one stands its report."""
     points: list[Point] = [
         (int(words[0]), int(words[1]) + int(words[2]), sum(map(int, words[3:]))) for words in _LINE.findall(messages)
     ]
-    points.append((final.received, final.stored + final.counted, final.lost))
+    points.append((final.received, final.stored + final.counted, final.lost + nic_missed))
     return samples(points, interval_s)
 
 

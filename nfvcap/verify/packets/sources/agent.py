@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from nfvcap.scratch import scratch
 from nfvcap.verify.packets.path import Order, Sent
 
 CALIBRATION_S = 0.5
+_POLL_S = 0.02
+_STOP_S = 30.0
 Sink = Callable[[], AbstractContextManager[Callable[[], object]]]
 """Something that takes frames while its block lasts, or until what it hands out is called."""
 _SEED = "20140619"  # each round of a mix in an order of its own, the same in every run
@@ -109,7 +112,12 @@ class _Emission:
         return self._running.done
 
     def wait(self, timeout_s: float) -> Sent:
-        return sent_by(self._running.wait(timeout_s), self._order.traffic)
+        deadline = time.monotonic() + timeout_s
+        while not self._running.done and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        if not self._running.done:
+            self._running.end()  # what it has sent until now is told all the same, and says that it was late
+        return sent_by(self._running.wait(_STOP_S), self._order.traffic)
 
 
 def sent_by(report: GenerateReport, traffic: Traffic) -> Sent:

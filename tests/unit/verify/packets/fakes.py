@@ -110,7 +110,7 @@ class FakePoint:
         is_proof = order.packets <= 100 and self.loses is not dead
         self.lost = 0 if is_proof else self.loses(order.rate_pps or 0, self.source.really)
         there = self.source.really - self.lost
-        missed = None if self.blind else self.lost + self.overcounts
+        missed = None if self.blind else self.lost + (0 if is_proof else self.overcounts)
         steps = self.clock_steps(order.rate_pps or 0)
         return Captured(self.driver, received=there, stored=there, nic_missed=missed, clock_steps=steps)
 
