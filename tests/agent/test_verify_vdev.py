@@ -203,7 +203,7 @@ def test_many_frames_are_recounted_to_the_last(agent: Agent, tmp_path: Path, fra
             pytest.skip(f"there is no room for {frames} frames")
         trial = t.run("fixed rate", 1_000_000, packets=frames)
     assert rows(trial).keys() <= {"refused", "lost_buffer"} and trial.sent == frames
-    assert trial.recounted == trial.sizes[0].recounted == frames - trial.lost
+    assert trial.recounted == trial.sizes[0].recounted == frames - trial.lost > frames // 2
 
 
 def test_the_command_measures_reports_and_keeps(agent: Agent, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ Python makes some ten thousand frames a second: enough for an emulated machine, 
 from __future__ import annotations
 
 import itertools
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from nfvcap.verify.packets.accounting import FCS_BYTES
 from nfvcap.verify.packets.path import Order, Sent
 
 _CALIBRATION_S = 0.5
+_SEED = 20140619  # the same in every run
 _NOBODY = Layout(dst_mac=b"\x02\x00\x00\x6e\x66\x00")
 BEHIND_S = 0.05
 """Who is later than this does not make up for it: the schedule slips."""
@@ -66,6 +68,15 @@ class FrameSource:
         return int(made / (time.monotonic() - begun))
 
 
+def _mixed(sizes_bytes: Sequence[int]) -> Iterator[int]:
+    """Round after round, each in an order of its own: frame k goes to guest k modulo their number, so each gets the mix."""
+    dice = random.Random(_SEED)
+    while True:
+        one = list(sizes_bytes)
+        dice.shuffle(one)
+        yield from one
+
+
 class _Emission(threading.Thread):
     def __init__(
         self, send: Callable[[bytes], bool], layouts: tuple[Layout, ...], order: Order, omit_every: int,
@@ -106,7 +117,7 @@ class _Emission(threading.Thread):
 
     def _run(self) -> None:
         order, flows = self._order, self._order.traffic.flows
-        sizes = itertools.cycle(order.traffic.sizes_bytes)
+        sizes = _mixed(order.traffic.sizes_bytes)
         while self._numbered < order.packets and not self._stop_asked.is_set():
             self._pace.wait()
             k = self._numbered
