@@ -81,7 +81,8 @@ def _numbers(old: Measurement, new: Measurement) -> dict[str, tuple[int | None, 
     found = {goal.loss_ratio: goal.lower_pps for goal in new.goals}
     for then in old.goals:  # also those that a path which is broken by now was not even searched for
         now_pps = found.get(then.loss_ratio)
-        slower = (now_pps or 0) < REGRESSION * (then.lower_pps or 0)
+        cut = now_pps is None and bool(new.partial)  # nobody knows
+        slower = not cut and (now_pps or 0) < REGRESSION * (then.lower_pps or 0)
         made[f"pps at loss ratio {ratio(then.loss_ratio)}"] = (then.lower_pps, now_pps, slower)
     if not old.goals and not new.goals:
         lost = [sum(trial.lost for trial in load_of(m)) for m in (old, new)]

@@ -69,7 +69,8 @@ class FrameSource:
 
 
 def _mixed(sizes_bytes: Sequence[int]) -> Iterator[int]:
-    """Round after round, each in an order of its own, as frame k goes to guest k modulo their number: each gets the mix."""
+    """Round after round, each in an order of its own: frame k goes to guest k modulo their number, and each shall get
+    the mix."""
     dice = random.Random(_SEED)
     while True:
         one = list(sizes_bytes)
