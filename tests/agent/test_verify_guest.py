@@ -111,6 +111,7 @@ def test_each_loss_is_in_its_row(agent: Agent, guest: Room, memory_dir: Path) ->
     through = [number for place, number in enumerate(sent, 1) if place % 50]
     unwanted = sum(number % 256 >= 224 for number in through)
     assert rows(trial) == {"omitted": 20, "before_interface": 1980 // 50, "filtered": unwanted}
+    assert trial.missing[0] == (0, 49, 49) and trial.missing_ranges > len(trial.missing) == 8
     assert guest.dropped == 1980 // 50 and trial.recounted == len(through) - unwanted
     assert trial.verdict is Verdict.FAIL
 

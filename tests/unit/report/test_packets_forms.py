@@ -10,6 +10,7 @@ import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -18,6 +19,7 @@ from measured_example import made
 from nfvcap.model.result import Result
 from nfvcap.model.schema import DIRECTORY
 from nfvcap.report import html, jsonl, junit, prometheus, table, tap
+from nfvcap.report.view import view
 from nfvcap.verify.packets.checks import checks
 from nfvcap.verify.packets.profiles import PROFILES
 
@@ -235,3 +237,26 @@ def test_a_broken_path_and_an_empty_measurement_make_a_page() -> None:
     host = broken.hosts[0].model_copy(update={"measurements": (m,), "checks": checks(m, "f")})
     text = html.document(broken.model_copy(update={"hosts": (host,)}))
     assert "The measurement is partial: interrupted." in text and ">INCONCLUSIVE<" in text
+
+
+@pytest.mark.parametrize(
+    "environment", [{"nodes": [{"node": 0, "cpus": "", "memory_mib": 512, "hugepages": {}}]}, {}]
+)  # fmt: skip
+def test_a_host_of_which_little_is_known_makes_a_page(lossy: Result, environment: dict[str, Any]) -> None:
+    """Never provisioned, so that its plan says nothing; and a NUMA node may be memory alone."""
+    host = lossy.hosts[0].model_copy(update={"environment": environment})
+    assert "box" in html.document(lossy.model_copy(update={"hosts": (host,)}))
+
+
+def test_missing_numbers_and_a_bound_that_does_not_flatter_are_on_the_page(lossy: Result) -> None:
+    m = lossy.hosts[0].measurements[0]
+    trials = [*m.trials]
+    trials[-1] = trials[-1].model_copy(update={"missing": ((0, 7, 9), (0, 12, 12)), "missing_ranges": 5})
+    clean = trials[-2].model_copy(update={"lost": 0, "recounted": trials[-2].sent, "loss_upper_95": 1e-9})
+    m = m.model_copy(update={"trials": (*trials[:-2], clean, trials[-1])})
+    text = html.document(
+        lossy.model_copy(update={"hosts": (lossy.hosts[0].model_copy(update={"measurements": (m,)}),)})
+    )
+    assert "missing numbers 7 to 9, 12 and 3 ranges more" in text
+    bound = next(fact.value for fact in view(m).facts if fact.name == "loss is at most")
+    assert float(bound) > 0.01

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from nfvcap.errors import UsageError
 from nfvcap.report.numbers import integer, mpps, percent, ratio
 from nfvcap.verify.packets.accounting import explained, sizes, waterfall
 from nfvcap.verify.packets.path import Captured, Recount, Sent
+from nfvcap.verify.packets.points.timeline import last_come, last_received, timeline
 from nfvcap.verify.packets.traffic import genome_of, line_rate_pps, traffic, whole_rounds
 
 counts = st.integers(0, 10**9)
@@ -89,3 +92,25 @@ def test_other_traffic_is_refused(words: str) -> None:
     with pytest.raises(UsageError) as refused:
         traffic(words)
     assert refused.value.code == "NFV-PKT-201"
+
+
+@pytest.mark.parametrize(("foreign", "residual"), [(0, -3), (2, -1), (9, 0)])
+def test_counters_of_card_and_queue_hold_frames_of_others(foreign: int, residual: int) -> None:
+    """The PF counts for all guests, so it takes what is missing at most; the queue what strangers explain."""
+    captured = Captured("net_ice", 90, 90, nic_missed=13)
+    fall = waterfall(Sent(100), captured, Recount(90 + foreign, 90, foreign=foreign), {"pf_missed": 50},
+                     ring_seen_by_source=False)  # fmt: skip
+    rows = {term.key: term for term in fall.terms}
+    assert fall.residual == residual and rows["pf_missed"].packets == 0 and rows["pf_missed"].note == "50 in all"
+    whole = waterfall(Sent(100), Captured("net_ice", 100, 100), Recount(100, 100), {"pf_missed": 50},
+                      ring_seen_by_source=False)  # fmt: skip
+    assert whole.residual == 0
+
+
+def test_a_timeline_ends_with_what_was_counted_and_survives_a_link_that_went_away() -> None:
+    line = "received {} stored {} counted 0 buffered 0 filtered 0 lost: buffer 0 full 0 write 0 nic {}"
+    said = "\n".join([line.format(100, 100, 0), line.format(200, 150, 50) + " without link 12 ms", ""])
+    final = SimpleNamespace(received=250, stored=200, counted=0, lost=0)
+    told = timeline(said, 0.25, final, 50)  # type: ignore[arg-type]
+    assert [(sample.stored, sample.lost) for sample in told] == [(100, 0), (50, 50), (50, 0)]
+    assert last_received(said) == 200 and last_come(said) == 250

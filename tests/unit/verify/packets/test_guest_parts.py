@@ -4,15 +4,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from nfvcap.agent.options import GenerateOptions
 from nfvcap.errors import UsageError
 from nfvcap.verify.packets.engines.observers import counted
 from nfvcap.verify.packets.engines.vf import GuestVf, vfs_of
+from nfvcap.verify.packets.path import Order
+from nfvcap.verify.packets.sources.agent import AgentSource
 from nfvcap.verify.packets.sources.named import opened
 from nfvcap.verify.packets.sources.origin import Origin
+from nfvcap.verify.packets.traffic import traffic
 from tests.unit.attach.hosts import PORT1, plain, typed
 from tests.unit.attach.hosts import vfs_of as host_vfs
 
@@ -77,3 +85,20 @@ def test_a_wire_leads_to_one_port_of_a_lab_only() -> None:
     with pytest.raises(UsageError) as refused, opened(Origin("lab", "lab"), [vf]):
         pass
     assert refused.value.code == "NFV-PKT-211"
+
+
+@pytest.mark.parametrize("drops", [True, False])
+def test_a_port_of_a_source_waits_unless_it_is_the_capture_s_own_ring(
+    drops: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    @contextmanager
+    def generator(source: AgentSource, options: GenerateOptions, place: Path) -> Iterator[Any]:
+        asked.extend(options.argv())
+        yield SimpleNamespace(argv=[])
+
+    monkeypatch.setattr(AgentSource, "_generator", generator)
+    agent: Any = SimpleNamespace(program="agent")
+    with AgentSource(agent, "0000:81:00.0", "port", drops=drops).sending(Order(traffic("64"), 100, 1000)):
+        assert ("--when-full" in asked) == drops
