@@ -157,12 +157,12 @@ class Everyday:
             UsageError: NFV-CAP-002.
             NfvcapError: NFV-AGENT-003 it failed or does not end.
         """
-        self._must_exist(name)
+        self.must_exist(name)
         return self._capture(name).stop()
 
     def begin_new_files(self, name: str) -> None:
         """Close what is open now, so that it can be had."""
-        self._must_exist(name)
+        self.must_exist(name)
         must(shell(self._door, 'kill -HUP "$(cat "$1/pid")" && sleep 1', self.directory(name)), self._door)
 
     def closed(self, name: str) -> list[ClosedFile]:
@@ -177,11 +177,18 @@ class Everyday:
         """Bring a closed file home; it is compared before one there is removed.
 
         Raises:
+            UsageError: NFV-CAP-006 another file has its name here.
             NfvcapError: NFV-CAP-004 it came home damaged, or the way failed.
         """
         target = into / file.name
         there = f"{self.directory(name)}/{file.name}"
-        if not (target.exists() and _digest(target) == file.sha256):
+        if target.exists() and _digest(target) != file.sha256:
+            # Two guests may call their files the same; what is here may be the only copy of the other's.
+            raise UsageError(
+                "NFV-CAP-006", f"{target} is there and is another file", f"{file.name} of {self._door.name} differs",
+                "--to a directory of its own for each guest, or a --name of its own for each capture",
+            )  # fmt: skip
+        if not target.exists():
             self._door.fetch(there, target)
             if _digest(target) != file.sha256:
                 target.unlink()
@@ -194,13 +201,13 @@ class Everyday:
 
     def remove(self, name: str) -> None:
         """End it and remove it with all its files."""
-        self._must_exist(name)
+        self.must_exist(name)
         self._capture(name).remove()
 
     def _capture(self, name: str) -> RemoteCapture:
         return RemoteCapture(self._door, self._program, self.directory(name))
 
-    def _must_exist(self, name: str) -> None:
+    def must_exist(self, name: str) -> None:
         if not shell(self._door, '[ -e "$1/pid" ]', self.directory(name)).ok:
             raise self._unknown(name)
 
@@ -235,5 +242,6 @@ def lost_of(report: CaptureReport) -> dict[str, int]:
     rows = {
         "lost_buffer": total.lost_buffer, "lost_full": total.lost_full, "lost_write": total.lost_write,
         "nic_missed": report.nic_missed or 0, "nic_no_mbuf": sum(port.nic_no_mbuf for port in report.ports),
+        "nic_errors": sum(port.nic_errors for port in report.ports),
     }  # fmt: skip
     return {key: count for key, count in rows.items() if count}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,12 +52,32 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
         raise click.BadParameter(str(error)) from error
 
 
+_USUAL = "capture"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _name(_: click.Context, __: click.Parameter, value: str) -> str:
+    """It is the name of a directory, and of files in it."""
+    if not _NAME.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is no name: letters, digits, '.', '_', '-', a letter or digit first")
+    return value
+
+
+def _words(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(value or ""))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.command()
 @click.argument("target", metavar="GUEST|HOST|localhost")
 @click.argument("action", type=click.Choice(ACTIONS), metavar="|".join(ACTIONS))
 @inventory_option
 @click.option("--host", default="", metavar="HOST", help="The guest's host; else the one whose inventory names it.")
-@click.option("--name", default="capture", show_default=True, metavar="NAME", help="Which capture, of several.")
+@click.option(
+    "--name", default="capture", show_default=True, callback=_name, metavar="NAME", help="Which capture, of several."
+)
 @click.option(
     "--port",
     multiple=True,
@@ -70,7 +91,7 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
 @click.option("--snaplen", type=click.IntRange(1), metavar="N", help="start: keep at most so many bytes of a packet.")
 @click.option("--duration", type=Duration(), metavar="TIME", help="start: end by itself after this time.")
 @click.option(
-    "--options", "words", default="", metavar="WORDS", help="start: further options of the agent, in one word."
+    "--options", "words", callback=_words, metavar="WORDS", help="start: further options of the agent, in one word."
 )
 @click.option("--directory", metavar="DIR", help="Where captures have their directories there.")
 @click.option(
@@ -109,7 +130,7 @@ class _Wish:
     quota: int | None
     snaplen: int | None
     duration: float | None
-    words: str
+    words: tuple[str, ...]
     directory: str | None
     into: Path
     close_now: bool
@@ -188,7 +209,6 @@ def _no_port(where: str, why: str) -> UsageError:
 
 
 def _start(place: _Place, wish: _Wish) -> ExitCode:
-    import shlex
 
     from nfvcap.agent.options import CaptureOptions
 
@@ -197,7 +217,7 @@ def _start(place: _Place, wish: _Wish) -> ExitCode:
         ports=place.ports, write=f"{directory}/{wish.name}-%t-%n.pcap", filter=wish.expression,
         rotate_size=wish.rotate.size_bytes, rotate_s=wish.rotate.time_s, disk_quota=wish.quota, snaplen=wish.snaplen,
         duration_s=wish.duration, metrics_file=f"{directory}/metrics", wait_link_s=5.0,
-        extra=tuple(shlex.split(wish.words)),
+        extra=wish.words,
     )  # fmt: skip
     for interface in place.captures.up(place.ports):
         say(f"{wish.target}: {interface} was down and is up now; it stays up")
@@ -223,7 +243,11 @@ def _stop(place: _Place, wish: _Wish) -> ExitCode:
 
 def _status(place: _Place, wish: _Wish) -> ExitCode:
     while True:
-        names = [wish.name] if wish.name in place.captures.names() else place.captures.names()
+        names = place.captures.names()
+        if wish.name in names:
+            names = [wish.name]
+        elif wish.name != _USUAL:
+            place.captures.must_exist(wish.name)
         if not names:
             emit("{}" if wish.fmt == "json" else f"{wish.target}: no captures")
             return ExitCode.OK

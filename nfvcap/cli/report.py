@@ -110,7 +110,7 @@ def _history(host: str, database: str | None, fmt: str) -> int:
         kept = ", ".join(store.hosts()) or "none"
         raise UsageError(
             "NFV-PKT-206", f"no measurement of {host} was kept", f"hosts with results: {kept}",
-            f"nfvcap verify {host} --engine vdev",
+            f"nfvcap verify {host} --guest GUEST; of this machine: nfvcap verify localhost --engine vdev",
         )  # fmt: skip
     if fmt == "table":
         from nfvcap.report.history_table import write
@@ -122,8 +122,8 @@ def _history(host: str, database: str | None, fmt: str) -> int:
 
         for point in points:
             emit(json.dumps(dataclasses.asdict(point), ensure_ascii=False))
-    latest = {point.series: point for point in points}
-    worse = [point for point in latest.values() if point.regression]
+    newest = points[-1].created_at
+    worse = [point for point in points if point.created_at == newest and point.regression]
     if worse:
         say(f"regression: {worse[0].series}: {worse[0].regression}")
     return int(ExitCode.CHECK_FAILED if worse else ExitCode.OK)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from nfvcap import __version__
 from nfvcap.cli.fleet import Fleet, open_fleet
@@ -62,6 +63,8 @@ def verify(
             "NFV-PKT-203", "--engine, --guest, --matrix measure with packets, --state-only, --plan judge the state",
             "these are two runs", "leave one of them out",
         )  # fmt: skip
+    here = packets["engine"] == "vdev" or (hosts[0] in HERE and asked and not packets["guest"])
+    _used(state_only, here=bool(here))
     if packets["matrix"] and (packets["vf"] or packets["engine"] not in {None, "vdev"}):
         raise UsageError(
             "NFV-PKT-203", "--matrix measures every engine and the VFs that guests have",
@@ -72,7 +75,7 @@ def verify(
                          f"nfvcap verify HOST --matrix --dpdk-pf {packets['dpdk_pf']}")  # fmt: skip
     if state_only:
         result = _judge(open_fleet("verify", hosts, inventory, limit, forks, intents="none"), plan_file)
-    elif packets["engine"] == "vdev" or (hosts[0] in HERE and asked and not packets["guest"]):
+    elif here:
         from nfvcap.cli.verify_packets import measure
 
         result = measure(hosts, PacketOptions(**packets), events)
@@ -97,6 +100,28 @@ def verify(
     cut = any(m.partial == "interrupted" for host in result.hosts for m in host.measurements)
     cut = cut or any(interrupted(host.checks) for host in result.hosts)
     return int(ExitCode.INTERRUPTED if cut else exit_code(result, strict))
+
+
+_OF_PACKETS = (
+    "vf", "source", "capture_options", "profile", "traffic", "rate", "trials", "at_least", "budget", "noise",
+    "calibrate", "calibration", "link", "directory",
+)  # fmt: skip
+
+
+def _used(state_only: bool, *, here: bool) -> None:
+    """Nothing that was said may be without effect: a line in CI would be green for another reason than it says.
+
+    Raises:
+        UsageError: NFV-PKT-203 an option does not belong to this run.
+    """
+    typed = click.get_current_context()
+    said = [name for name in _OF_PACKETS if typed.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    idle, why = (said, "--state-only sends no packets") if state_only else (
+        [name for name in said if name == "source"], "virtual devices have a source of their own"
+    ) if here else ([name for name in said if name == "link"], "the card tells the speed of its link")  # fmt: skip
+    if idle:
+        words = ", ".join(f"--{'from' if name == 'source' else name.replace('_', '-')}" for name in idle)
+        raise UsageError("NFV-PKT-203", f"{words} would have no effect", why, f"leave {words} out")
 
 
 def _judge(fleet: Fleet, plan_file: Path | None) -> Result:

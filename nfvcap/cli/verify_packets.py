@@ -76,6 +76,12 @@ def wish_of(options: PacketOptions) -> Wish:
             "NFV-PKT-203", "--at-least is for a search", f"the rate is {rate}",
             "--rate search; or --rate MPPS alone, which fails when a packet is lost at that rate",
         )  # fmt: skip
+    if options.calibrate and (options.at_least or options.trials):
+        raise UsageError(
+            "NFV-PKT-203", "--calibrate measures the source alone",
+            "--at-least and --trials are about what is captured",
+            "two runs: --calibrate first, then the other with --calibration kept",
+        )  # fmt: skip
     if options.trials:
         if rate == "search":
             raise UsageError(
@@ -131,8 +137,13 @@ def keep(result: Result, options: PacketOptions) -> None:
     from nfvcap.apply.rundir import new_run_dir
     from nfvcap.report import html
 
-    directory = new_run_dir("verify").path
-    (directory / "result.json").write_text(result.to_json(), encoding="utf-8")
+    try:
+        directory = new_run_dir("verify").path
+        (directory / "result.json").write_text(result.to_json(), encoding="utf-8")
+        (directory / "report.html").write_text(html.document(result), encoding="utf-8")
+        say(f"report: {directory / 'report.html'}")
+    except (OSError, NfvcapError) as error:
+        say(f"the result has no directory of its own: {error}")
     if options.keep:
         from nfvcap.report.history import Store
 
@@ -140,5 +151,3 @@ def keep(result: Result, options: PacketOptions) -> None:
             Store(options.database).add(result)
         except NfvcapError as error:
             say(f"the result was not kept: {error}")
-    (directory / "report.html").write_text(html.document(result), encoding="utf-8")
-    say(f"report: {directory / 'report.html'}")

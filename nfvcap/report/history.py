@@ -169,8 +169,14 @@ def _row(result: Result, host: HostResult) -> _Row:
     alone = result.model_copy(update={"hosts": (host,)})
     return _Row(
         host=host.host, created_at=result.created_at, verdict=verdict_of(host), fingerprint=host.fingerprint,
-        document=alone.to_json(), figures=[_figure(m) for m in host.measurements],
+        document=alone.to_json(), figures=[_figure(m) for m in host.measurements if _tells(m)],
     )  # fmt: skip
+
+
+def _tells(m: Measurement) -> bool:
+    """Neither the calibration of a source nor a search that was cut short is a point of a trend."""
+    cut = bool(m.partial) and m.rate == "search" and not any(goal.lower_pps for goal in m.goals)
+    return bool(m.trials) and not cut
 
 
 def _figure(m: Measurement) -> _Figure:

@@ -110,10 +110,21 @@ def test_the_command_renders_compares_and_follows(typed: Type, tmp_path: Path) -
 
 def test_a_rate_that_is_not_found_any_more_is_a_regression(store: Store) -> None:
     found, none = made("search", 9_400_000), made("search", 0)
-    broken = none.hosts[0].measurements[0].model_copy(update={"goals": (), "trials": ()})
+    m = none.hosts[0].measurements[0]
+    broken = m.model_copy(update={"goals": (), "trials": m.trials[:1]})
     gone = none.model_copy(update={"hosts": (none.hosts[0].model_copy(update={"measurements": (broken,)}),)})
     for result in (found, found, none, gone):
         store.add(result)
     assert [bool(point.regression) for point in store.trend("box")] == [False, False, True, True]
     for worse in (none, gone):
         assert all(figure.worse for figure in compare(found, worse).figures) and compare(found, worse).figures
+
+
+def test_a_calibration_and_a_search_that_was_cut_short_are_no_points(store: Store) -> None:
+    found = made("search", 9_400_000)
+    m = found.hosts[0].measurements[0]
+    calibrated = m.model_copy(update={"goals": (), "trials": ()})
+    cut = m.model_copy(update={"goals": (), "partial": "the budget was spent"})
+    for other in (m, calibrated, cut):
+        store.add(found.model_copy(update={"hosts": (found.hosts[0].model_copy(update={"measurements": (other,)}),)}))
+    assert [point.regression for point in store.trend("box")] == [""]

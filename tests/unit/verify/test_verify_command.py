@@ -158,3 +158,17 @@ def test_another_plan(raw: dict[str, Any], typed: Type, tmp_path: Path) -> None:
 def test_the_matrix_is_asked_for_whole(typed: Type, words: tuple[str, ...]) -> None:
     code, said = typed("host1", "--matrix", *words)
     assert code == 2 and "NFV-PKT-203" in said and "--guest GUEST" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("host1", "--state-only", "--at-least", "5"), "--at-least would have no effect"),
+        (("localhost", "--engine", "vdev", "--from", "nonsense"), "--from would have no effect"),
+        (("host1", "--guest", "vm1", "--link", "1G"), "--link would have no effect"),
+        (("localhost", "--engine", "vdev", "--calibrate", "--at-least", "5"), "--calibrate measures the source alone"),
+    ],
+)
+def test_nothing_that_decides_about_green_is_ignored(typed: Type, words: tuple[str, ...], said: str) -> None:
+    code, told = typed(*words)
+    assert code == 2 and "NFV-PKT-203" in told and said in " ".join(told.split())
