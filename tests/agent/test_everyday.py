@@ -94,7 +94,13 @@ def test_a_capture_from_its_start_to_its_files(verb: Verb, agent: Agent, tmp_pat
     verb("pull", "--to", str(home))
     assert check(agent, *sorted(home.iterdir()), "--expect", "700").code == 0
 
-    assert "NFV-CAP-002" in verb("stop", "--name", "other", expect=2)
+    second = next(file for file in home.iterdir() if file != first)
+    second.write_bytes(b"another guest's only copy")
+    assert "NFV-CAP-006" in verb("pull", "--to", str(home), "--delete", expect=2)
+    assert second.read_bytes() == b"another guest's only copy"
+
+    for action in ("stop", "status"):
+        assert "NFV-CAP-002" in verb(action, "--name", "other", expect=2)
     verb("start", "--rotate", "1h", "--quota", "1G", "--snaplen", "96")  # under the same name again: its files stay
     assert len(list((tmp_path / "captures" / "capture").glob("*.pcap"))) >= 1
     verb("remove")
@@ -106,3 +112,6 @@ def test_what_cannot_be_is_said(verb: Verb, tmp_path: Path) -> None:
     assert verb.guest.pids() == []
     assert "NFV-CAP-005" in verb("pull", "--to", str(tmp_path / "nowhere"), expect=2)
     assert "not a time" in verb("start", "--rotate", "soon", expect=2)
+    for name in ("", "a/b", "a b", "..", "%t"):
+        assert "is no name" in verb("remove", "--name", name, expect=2)
+    assert "No closing quotation" in verb("start", "--options", "'", expect=2)
