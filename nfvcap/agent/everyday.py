@@ -208,6 +208,7 @@ class Everyday:
         return RemoteCapture(self._door, self._program, self.directory(name))
 
     def must_exist(self, name: str) -> None:
+        """Raises UsageError: NFV-CAP-002 there is no such capture."""
         if not shell(self._door, '[ -e "$1/pid" ]', self.directory(name)).ok:
             raise self._unknown(name)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Any
 import click
 
 from nfvcap.cli.capture_view import ended_lines, report_dict, status_dict, status_lines
-from nfvcap.cli.options import format_option, inventory_option
+from nfvcap.cli.options import format_option, inventory_option, words_of
 from nfvcap.cli.output import emit, say
 from nfvcap.cli.packet_options import Duration
 from nfvcap.errors import ExitCode, UsageError
@@ -63,20 +62,13 @@ def _name(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
-def _words(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
-    try:
-        return tuple(shlex.split(value or ""))
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @click.command()
 @click.argument("target", metavar="GUEST|HOST|localhost")
 @click.argument("action", type=click.Choice(ACTIONS), metavar="|".join(ACTIONS))
 @inventory_option
 @click.option("--host", default="", metavar="HOST", help="The guest's host; else the one whose inventory names it.")
 @click.option(
-    "--name", default="capture", show_default=True, callback=_name, metavar="NAME", help="Which capture, of several."
+    "--name", default=_USUAL, show_default=True, callback=_name, metavar="NAME", help="Which capture, of several."
 )
 @click.option(
     "--port",
@@ -91,7 +83,7 @@ def _words(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
 @click.option("--snaplen", type=click.IntRange(1), metavar="N", help="start: keep at most so many bytes of a packet.")
 @click.option("--duration", type=Duration(), metavar="TIME", help="start: end by itself after this time.")
 @click.option(
-    "--options", "words", callback=_words, metavar="WORDS", help="start: further options of the agent, in one word."
+    "--options", "words", callback=words_of, metavar="WORDS", help="start: further options of the agent, in one word."
 )
 @click.option("--directory", metavar="DIR", help="Where captures have their directories there.")
 @click.option(
@@ -209,7 +201,6 @@ def _no_port(where: str, why: str) -> UsageError:
 
 
 def _start(place: _Place, wish: _Wish) -> ExitCode:
-
     from nfvcap.agent.options import CaptureOptions
 
     directory = place.captures.directory(wish.name)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,14 @@ import click
 from nfvcap.cli import completion
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def words_of(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """A callback: the words for another program that one word of ours holds, split as a shell does."""
+    try:
+        return tuple(shlex.split(value or ""))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def format_option(*formats: str) -> Callable[[F], F]:

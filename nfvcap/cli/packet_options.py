@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from nfvcap.cli.options import words_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 PROFILES = ("quick", "rfc2544", "tst009", "soak", "burst")
@@ -103,13 +104,6 @@ def _link(_: click.Context, __: click.Parameter, value: str) -> int:
     return mbps
 
 
-def _words(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
-    try:
-        return tuple(shlex.split(value or ""))
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 database_option = click.option(
     "--database", envvar="NFVCAP_DATABASE", metavar="URL",
     help="Where results are kept, as an SQLAlchemy URL ($NFVCAP_DATABASE); default: an SQLite file of the user.",
@@ -143,7 +137,7 @@ _OPTIONS = [
                  "as well."),
     click.option("--vf", multiple=True, metavar="PCI", help="Only this VF of the guest (its address on the host)."),
     from_option("source"),
-    click.option("--capture-options", callback=_words, metavar="WORDS",
+    click.option("--capture-options", callback=words_of, metavar="WORDS",
                  help="Further options for `nfvcap-agent capture`, in one word: '--rx-desc 1024'; with --engine "
                  "libpcap, for tcpdump: '-B 65536'."),
     click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True,
@@ -165,7 +159,7 @@ _OPTIONS = [
     click.option("--calibration", type=click.Choice(("new", "kept")), default="new", show_default=True,
                  help="Calibrate the source now, or use what --calibrate has kept."),
     click.option("--link", default="10G", show_default=True, callback=_link, metavar="RATE",
-                 help="Speed of the link that is meant by line rate."),
+                 help="Speed of the virtual link that is meant by line rate; a card tells its own."),
     click.option("--directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
                  help="Where files are captured, on the machine that captures; default: memory (/dev/shm)."),
     database_option,

@@ -97,8 +97,7 @@ def verify(
     from nfvcap.report.tally import exit_code
     from nfvcap.verify.packets.checks import interrupted
 
-    cut = any(m.partial == "interrupted" for host in result.hosts for m in host.measurements)
-    cut = cut or any(interrupted(host.checks) for host in result.hosts)
+    cut = any(interrupted(host.checks) for host in result.hosts)
     return int(ExitCode.INTERRUPTED if cut else exit_code(result, strict))
 
 
@@ -116,9 +115,12 @@ def _used(state_only: bool, *, here: bool) -> None:
     """
     typed = click.get_current_context()
     said = [name for name in _OF_PACKETS if typed.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    idle, why = (said, "--state-only sends no packets") if state_only else (
-        [name for name in said if name == "source"], "virtual devices have a source of their own"
-    ) if here else ([name for name in said if name == "link"], "the card tells the speed of its link")  # fmt: skip
+    if state_only:
+        idle, why = said, "--state-only sends no packets"
+    elif here:
+        idle, why = [name for name in said if name == "source"], "virtual devices have a source of their own"
+    else:
+        idle, why = [name for name in said if name == "link"], "the card tells the speed of its link"
     if idle:
         words = ", ".join(f"--{'from' if name == 'source' else name.replace('_', '-')}" for name in idle)
         raise UsageError("NFV-PKT-203", f"{words} would have no effect", why, f"leave {words} out")

@@ -137,13 +137,6 @@ def keep(result: Result, options: PacketOptions) -> None:
     from nfvcap.apply.rundir import new_run_dir
     from nfvcap.report import html
 
-    try:
-        directory = new_run_dir("verify").path
-        (directory / "result.json").write_text(result.to_json(), encoding="utf-8")
-        (directory / "report.html").write_text(html.document(result), encoding="utf-8")
-        say(f"report: {directory / 'report.html'}")
-    except (OSError, NfvcapError) as error:
-        say(f"the result has no directory of its own: {error}")
     if options.keep:
         from nfvcap.report.history import Store
 
@@ -151,3 +144,10 @@ def keep(result: Result, options: PacketOptions) -> None:
             Store(options.database).add(result)
         except NfvcapError as error:
             say(f"the result was not kept: {error}")
+    try:
+        directory = new_run_dir("verify").path
+        (directory / "result.json").write_text(result.to_json(), encoding="utf-8")
+        (directory / "report.html").write_text(html.document(result), encoding="utf-8")
+        say(f"report: {directory / 'report.html'}")
+    except (OSError, NfvcapError) as error:
+        say(f"the result has no directory of its own: {error}")

@@ -80,7 +80,7 @@ def _weaker(one: Cell, other: Cell) -> Cell:
         return one if one.ours else other
     worst = min((other, one), key=lambda cell: cell.share)
     said = f"the weaker of several: {worst.path}"
-    return replace(worst, detail="; ".join(filter(None, [worst.detail, said])))
+    return worst if said in worst.detail else replace(worst, detail="; ".join(filter(None, [worst.detail, said])))
 
 
 def _published(key: tuple[str, str, str, int], row: Published | None) -> Row:

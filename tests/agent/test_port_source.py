@@ -160,6 +160,20 @@ def test_verification_sends_from_there_as_well(
     assert found[ONE] == [*range(300), *range(at_the_end - 300)]
 
 
+@pytest.mark.parametrize("away", [True, False])
+def test_a_source_that_is_late_is_stopped_and_tells_what_it_has_sent(
+    away: bool, cable: tuple[CommandDoor, str], agent_binary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No error: a trial of which less was sent is worth being told."""
+    door, here = cable
+    monkeypatch.setattr(build, "locate", lambda: agent_binary)
+    origin = Origin("agent", "af_packet:eth0", door) if away else Origin("agent", f"af_packet:{here}")
+    with opened(origin, [VF]) as source, source.sending(Order(traffic("64"), 1 << 30, 1000)) as emission:
+        time.sleep(1)
+        sent = emission.wait(1)
+    assert 500 < sent.numbered < 20_000 and sent.interrupted
+
+
 def test_several_vfs_get_a_flow_each(
     cable: tuple[CommandDoor, str], agent_binary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

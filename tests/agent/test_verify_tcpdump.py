@@ -124,6 +124,31 @@ def test_what_a_killed_verification_left_is_removed_by_the_next(agent: Agent, gu
         assert guest.pids() == [] and not directory.exists()
 
 
+def test_a_clock_that_was_set_is_noticed(guest: Room, memory_dir: Path) -> None:
+    """The clock itself is everybody's: here it had another distance to the time since the boot when it began."""
+    guest.run("ip", "link", "set", guest.interface, "up")
+    for shift_s in (0, 3600):
+        away = TcpdumpAway(guest.door, guest.interface, 60.0, (), str(memory_dir / "here"))
+        away.start()
+        kept = memory_dir / "here" / "clock"
+        up_s, clock_s = kept.read_text().split()
+        kept.write_text(f"{up_s} {int(clock_s) + shift_s}\n")
+        assert away.stop().clock_steps == bool(shift_s)
+        away.remove()
+
+
+def test_a_disk_that_is_full_is_told(agent: Agent, guest: Room, small_tmpfs: Path) -> None:
+    """tcpdump itself goes on, counts on and ends well: the trial is an error nevertheless, and nothing stays."""
+    with trials(agent, guest, small_tmpfs, "1518", engine="libpcap") as t:
+        room = t.path.point.room_bytes()
+        (small_tmpfs / "filler").write_bytes(bytes(room - 200_000))
+        t._room = lambda packets: None  # type: ignore[method-assign]  # which would have refused the trial
+        with pytest.raises(NfvcapError) as caught:
+            t.run("fixed rate", RATE_PPS, packets=2000)
+    assert "is full" in str(caught.value) and guest.pids() == []
+    assert list(small_tmpfs.glob("nfvcap-verify-*")) == []
+
+
 def test_an_interface_that_it_refuses_is_told_in_its_words(memory_dir: Path) -> None:
     away = TcpdumpAway(HERE, "nfvcap-none", 5.0, (), str(memory_dir / "here"))
     with pytest.raises(NfvcapError, match="nfvcap-none") as refused:
@@ -151,7 +176,7 @@ def test_without_tcpdump_it_says_so(tmp_path: Path) -> None:
     assert (refused.value.code, bool(refused.value.fix)) == ("NFV-PKT-219", True)
 
 
-@pytest.mark.parametrize(("opens", "engine"), [(": >{proc}/$$-lo.1", PF_RING), (":", LIBPCAP)])
+@pytest.mark.parametrize(("opens", "engine"), [(": >{proc}/$$-lo.1", PF_RING), (":", LIBPCAP), ("exit 1", LIBPCAP)])
 def test_pf_ring_is_known_by_the_socket_that_tcpdump_has_of_it(tmp_path: Path, opens: str, engine: str) -> None:
     """PF_RING's module is not at hand: a directory stands in for /proc/net/pf_ring, a script for a tcpdump with its
     libpcap."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from nfvcap.model.measurement import SizeCount, Term, Traffic, Waterfall
-from nfvcap.verify.packets.interface import OBSERVED_TITLES, around
+from nfvcap.verify.packets.interface import around, at_the_pf
 from nfvcap.verify.packets.path import Captured, Recount, Sent
 
 FCS_BYTES = 4
@@ -83,13 +83,7 @@ def _before_the_driver(
     counted = term.packets or 0
     if theirs := min(max(0, counted - max(0, missing)), recount.foreign):
         term = term.model_copy(update={"packets": counted - theirs, "note": f"{counted} in all"})
-    left, between = max(0, missing - (term.packets or 0)), []
-    for key, packets in observed.items():
-        seen = min(left, packets)
-        left -= seen
-        note = f"{packets} in all" if packets > seen else ""
-        between.append(Term(key=key, title=OBSERVED_TITLES.get(key, key), packets=seen, source="host", note=note))
-    return [*between, term]
+    return [*at_the_pf(observed, missing - (term.packets or 0)), term]
 
 
 def _missed(captured: Captured, ring_seen_by_source: bool) -> Term:

@@ -30,6 +30,17 @@ class Around:
     others_at_the_agent: int
 
 
+def at_the_pf(observed: Mapping[str, int], missing: int) -> list[Term]:
+    """Rows of what the PF lost. It counts what was for anybody, so its rows hold what is missing at most."""
+    terms = []
+    for key, packets in observed.items():
+        seen = min(max(0, missing), packets)
+        missing -= seen
+        note = f"{packets} in all" if packets else ""
+        terms.append(Term(key=key, title=OBSERVED_TITLES.get(key, key), packets=seen, source="host", note=note))
+    return terms
+
+
 def around(sent: Sent, captured: Captured, recount: Recount, observed: Mapping[str, int], missing: int) -> Around:
     """Divide what is missing between source and agent.
 
@@ -58,12 +69,8 @@ def around(sent: Sent, captured: Captured, recount: Recount, observed: Mapping[s
     said = f"{sent.on_the_link} were on the link, the interface received {at_interface}"
     if others:
         said += f", {others - uncounted} of them others'"
-    terms, left = [], before
-    for key, packets in observed.items():
-        seen = min(left, packets)
-        left -= seen
-        all_of_them = f"{packets} in all" if packets else ""
-        terms.append(Term(key=key, title=OBSERVED_TITLES.get(key, key), packets=seen, source="host", note=all_of_them))
+    terms = at_the_pf(observed, before)
+    left = before - sum(term.packets or 0 for term in terms)
     blind = captured.nic_missed is None
     terms += [
         Term(key="before_interface", title="did not reach the interface", packets=left,

@@ -18,6 +18,8 @@ _IMIX = (64,) * 7 + (594,) * 4 + (1518,)
 # Short and full frames with little between, as on a backbone link, with a mean of exactly 965 bytes: it stands in for
 # the CAIDA trace of the study, which may not be passed on.
 _BACKBONE = (64, 1518, 1518, 576, 1518, 64, 1518, 1292, 1518, 64)
+MIX_SEED = 20140619
+"""Each round of a mix is in an order of its own, the same in every run."""
 
 
 def traffic(text: str, flows: int = 1) -> Traffic:

@@ -26,14 +26,17 @@ NONE = "NFV-PKT-219"
 _BUFFER_KIB = 16384  # as much as the agent has between ring and storage in a guest
 _LATE_S = 3.0  # without any progress; libpcap hands out what its ring has after a second at the latest
 _STOP_S = 60.0
+_RESERVE_BYTES = 65536
 _ENDED_BY_ITSELF = "limit"
 # tcpdump tells its counters whenever it gets SIGUSR1, which ends it before it has said that it listens. Each time the
-# machine's clock stands in front of them: a program that stands still answers several signals once.
+# machine's clock stands in front of them: a program that stands still answers several signals once. What is reserved is
+# for the status, where the file has taken all other room.
 _CLOCK = 'read up rest </proc/uptime; echo "$up $(date +%s)"'
-_START = """
+_START = (
+    """
 umask 077
 d=$1 tick=$2 ticks=$3; shift 3
-mkdir -p "$d" && cd "$d" || exit 1
+mkdir -p "$d" && cd "$d" && head -c RESERVE /dev/zero >reserve || exit 1
 setsid sh -c '
   d=$1 tick=$2 ticks=$3; shift 3
   "$@" 2>>"$d/messages" </dev/null &
@@ -53,6 +56,7 @@ setsid sh -c '
   t=$!
   wait $p; s=$?
   kill $t 2>/dev/null; wait $t
+  rm "$d/reserve"
   echo $s >"$d/status"' sh "$d" "$tick" "$ticks" "$@" >/dev/null 2>&1 </dev/null &
 n=$((READY_S * 10))
 while [ "$n" -gt 0 ]; do
@@ -61,7 +65,10 @@ while [ "$n" -gt 0 ]; do
   sleep 0.1; n=$((n - 1))
 done
 cat "$d/messages" >&2; exit 3
-""".replace("READY_S", f"{READY_S:.0f}").replace("CLOCK", _CLOCK)
+""".replace("READY_S", f"{READY_S:.0f}")
+    .replace("CLOCK", _CLOCK)
+    .replace("RESERVE", str(_RESERVE_BYTES))
+)
 _ALIVE = '[ -s "$1/pid" ] && [ ! -s "$1/status" ] && [ -e "/proc/$(cat "$1/pid")" ]'
 _STOP = """
 d=$1; n=$2
@@ -70,6 +77,7 @@ while [ ! -s "$d/status" ] && [ "$n" -gt 0 ]; do sleep 0.1; n=$((n - 1)); done
 [ -s "$d/status" ] || exit 4
 [ -e "$d/limit" ] && echo limit || echo told
 cat "$d/clock"; CLOCK
+df -Pk "$d" | tail -n 1 | while read -r _ _ _ free _; do echo "$free"; done
 cat "$d/status" "$d/messages"
 """.replace("CLOCK", _CLOCK)
 _USUAL = 4  # times the interval: a longer silence is one
@@ -92,7 +100,8 @@ while [ "$n" -gt 0 ]; do
   ls "$2" | grep -q "^$p-" && { echo PF_RING; break; }
   sleep 0.1; n=$((n - 1))
 done
-kill $p
+kill $p 2>/dev/null
+exit 0
 """
 
 
@@ -188,11 +197,15 @@ class TcpdumpAway:
         """Raises NfvcapError: NFV-PKT-219 it failed or does not end."""
         self._let_the_ring_run_dry()
         done = shell(self.door, _STOP, self.directory, str(round(_STOP_S * 10)), timeout_s=_STOP_S + 30)
-        by, began, ended, status, said = [*done.stdout.split("\n", 4), *[""] * 5][:5]
+        by, began, ended, free_kib, status, said = [*done.stdout.split("\n", 5), *[""] * 6][:6]
         counts = counted(said)
         if not done.ok or status != "0" or not counts:
             raise NfvcapError(NONE, f"tcpdump on {self.door.name} did not end well", tail(said or done.stderr),
                               f"try it there: {pasteable(self.argv())}")  # fmt: skip
+        if int(free_kib) * 1024 <= 2 * _RESERVE_BYTES:
+            raise NfvcapError(NONE, f"the file system of {self.directory} on {self.door.name} is full",
+                              "tcpdump goes on then and tells nobody, so its counters say nothing",
+                              "--directory on a larger one, or a lower --rate")  # fmt: skip
         (up_s, clock_s), (up_now_s, clock_now_s) = (tuple(map(float, words.split())) for words in (began, ended))
         made = Captured(
             driver=LIBPCAP, received=counts[-1].captured, stored=counts[-1].captured, nic_missed=counts[-1].dropped,

@@ -17,13 +17,13 @@ from nfvcap.model.measurement import Traffic
 from nfvcap.run import pasteable
 from nfvcap.scratch import scratch
 from nfvcap.verify.packets.path import Order, Sent
+from nfvcap.verify.packets.traffic import MIX_SEED
 
 CALIBRATION_S = 0.5
 _POLL_S = 0.02
 _STOP_S = 30.0
 Sink = Callable[[], AbstractContextManager[Callable[[], object]]]
 """Something that takes frames while its block lasts, or until what it hands out is called."""
-_SEED = "20140619"  # each round of a mix in an order of its own, the same in every run
 
 
 class AgentSource:
@@ -95,7 +95,7 @@ class AgentSource:
             flows=traffic.flows if sizes else None, cpu=self._cpu, extra=extra,
             dst_mac=tuple(mac for mac, _ in to), untagged_size=tagged,
             vlan=tuple(str(vlan or "none") for _, vlan in to) if tagged else (),
-            seed=int(_SEED) if len(traffic.sizes_bytes) > 1 else None,
+            seed=MIX_SEED if len(traffic.sizes_bytes) > 1 else None,
         )  # fmt: skip
 
 

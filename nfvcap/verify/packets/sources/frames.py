@@ -18,9 +18,9 @@ from nfvcap.lab.pace import Pace
 from nfvcap.model.measurement import Traffic
 from nfvcap.verify.packets.accounting import FCS_BYTES
 from nfvcap.verify.packets.path import Order, Sent
+from nfvcap.verify.packets.traffic import MIX_SEED
 
 _CALIBRATION_S = 0.5
-_SEED = 20140619  # the same in every run
 _NOBODY = Layout(dst_mac=b"\x02\x00\x00\x6e\x66\x00")
 BEHIND_S = 0.05
 """Who is later than this does not make up for it: the schedule slips."""
@@ -71,7 +71,7 @@ class FrameSource:
 def _mixed(sizes_bytes: Sequence[int]) -> Iterator[int]:
     """Round after round, each in an order of its own: frame k goes to guest k modulo their number, and each shall get
     the mix."""
-    dice = random.Random(_SEED)
+    dice = random.Random(MIX_SEED)
     while True:
         one = list(sizes_bytes)
         dice.shuffle(one)
