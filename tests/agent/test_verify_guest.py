@@ -175,6 +175,7 @@ def test_the_command_measures_into_a_guest(agent: Agent, guest: Room, tmp_path: 
     verdicts = {check.id: str(check.verdict) for check in host.checks}
     assert verdicts["NFV-PKT-002"] == verdicts["NFV-PKT-012"] == "PASS"
     assert host.environment["source"].startswith("lab; kernel ")
+    assert "--burst-buffer 16M" in host.environment["capture options vm1"]
     assert host.environment["nodes"] and "kernel" in host.environment["guest vm1"] and host.environment["dpdk"]
     assert "vm1 VF" in (tmp_path / "r.html").read_text() and guest.pids() == []
 

@@ -260,3 +260,10 @@ def test_missing_numbers_and_a_bound_that_does_not_flatter_are_on_the_page(lossy
     assert "missing numbers 7 to 9, 12 and 3 ranges more" in text
     bound = next(fact.value for fact in view(m).facts if fact.name == "loss is at most")
     assert float(bound) > 0.01
+
+
+def test_no_rate_is_a_zero_that_an_alert_hears() -> None:
+    said = prometheus.document(made("search", 0))
+    assert [line.rsplit(" ", 1)[1] for line in said.splitlines() if line.startswith("nfvcap_verify_no_drop_pps{")] == (
+        ["0"] * 4
+    )

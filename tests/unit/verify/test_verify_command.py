@@ -14,6 +14,8 @@ import example
 import pytest
 
 from nfvcap.cli.main import main
+from nfvcap.errors import UsageError
+from nfvcap.model.result import Result
 from nfvcap.verify import state
 from nfvcap.verify.snapshot import Snapshot
 
@@ -172,3 +174,29 @@ def test_the_matrix_is_asked_for_whole(typed: Type, words: tuple[str, ...]) -> N
 def test_nothing_that_decides_about_green_is_ignored(typed: Type, words: tuple[str, ...], said: str) -> None:
     code, told = typed(*words)
     assert code == 2 and "NFV-PKT-203" in told and said in " ".join(told.split())
+
+
+def test_a_guest_that_is_named_twice_is_measured_once(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nfvcap.cli import verify_guest
+
+    asked: list[tuple[str, ...]] = []
+
+    def measure(_: Any, options: Any, __: Any) -> Any:
+        asked.append(options.guest)
+        raise UsageError("NFV-PKT-209", "enough", "")
+
+    monkeypatch.setattr(verify_guest, "measure", measure)
+    assert typed("host1", "--guest", "vm3", "--guest", "vm1", "--guest", "vm3")[0] == 2
+    assert asked == [("vm3", "vm1")]
+
+
+def test_a_result_that_has_no_place_is_told_all_the_same(
+    raw: dict[str, Any], typed: Type, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Minutes of measuring are not lost because a home directory cannot be written."""
+    from nfvcap.cli import verify_packets
+
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    options: Any = SimpleNamespace(keep=False)
+    verify_packets.keep(Result(nfvcap_version="0", created_at="2026-11-29T00:00:00Z", hosts=()), options)

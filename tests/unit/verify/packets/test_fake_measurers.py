@@ -406,3 +406,27 @@ def test_of_two_guests_the_table_shows_the_weaker_one() -> None:
     )
     for order in ([good, bad], [bad, good]):
         assert "vm1" in rows(order)[0].cells[0].detail
+
+
+def test_a_budget_that_is_spent_before_the_proof_leaves_all_open() -> None:
+    m = run(path(limit(10**9)), "1000000", budget_s=-1)
+    assert not m.trials and verdicts(m)["NFV-PKT-009 fake"] is Verdict.INCONCLUSIVE and exit_code(m) == 5
+
+
+def test_a_proof_that_fails_without_a_loss_says_why() -> None:
+    where = path(limit(10**9))
+    once = where.point.recount  # type: ignore[attr-defined]
+
+    def doubled(sent: Sent) -> Recount:
+        return replace(once(sent), duplicates=sent.numbered)
+
+    where.point.recount = doubled  # type: ignore[attr-defined]
+    m = run(where, "1000000")
+    assert measured(m) == "the path is not proven: 100 duplicate." and exit_code(m) == 4
+    assert rows([m])[0].cells[0].ours == "not proven"
+
+
+def test_of_three_guests_the_weakest_is_named_once() -> None:
+    m = run(path(limit(LINE // 2)), "line")
+    three = [m.model_copy(update={"name": name}) for name in ("vm1", "vm2", "vm3")]
+    assert rows(three)[0].cells[0].detail.count("the weaker of several") == 1
