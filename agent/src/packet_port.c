@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -13,6 +14,7 @@
 #define BURST_MAX 64u
 #define ADDRESSES_BYTES 12u
 #define TAG_BYTES 4u
+#define SETTLE_MS 1000u
 
 struct packet_queue {
     uint64_t arrivals[BURST_MAX];
@@ -163,6 +165,20 @@ uint64_t packet_port_missed(struct packet_port *p)
         return missed(p, true);
     ask(p);
     return missed(p, false);
+}
+
+/* A busy machine's timer hands a block over much later than it should. */
+void packet_port_settle(struct packet_port *p)
+{
+    packet_rings_shut(p->rings, p->n);
+    for (unsigned ms = 0; ms < SETTLE_MS; ms++) {
+        usleep(1000);
+        unsigned i = 0;
+        while (i < p->n && packet_ring_empty(&p->rings[i]))
+            i++;
+        if (i == p->n)
+            return;
+    }
 }
 
 void packet_port_end(struct packet_port *p)

@@ -27,6 +27,9 @@ bool packet_port_start(struct packet_port *p, const char **why);
 
 bool packet_port_promiscuous(struct packet_port *p);
 
+/* Before its last poll: nothing comes in any longer, and what has come is polled by others meanwhile; at most 1 s. */
+void packet_port_settle(struct packet_port *p);
+
 /*
  * What the kernel dropped because a ring was full. After packet_port_end(), with what still lay in the rings then and
  * nobody will take; nothing is counted that comes later.

@@ -85,11 +85,18 @@ static bool join(struct packet_ring *rings, unsigned n)
     return true;
 }
 
+/* The kernel counts nothing that a filter has refused. */
+static bool let_nothing_in(const struct packet_ring *r)
+{
+    struct sock_filter no = {.code = BPF_RET | BPF_K};
+    const struct sock_fprog nothing = {.len = 1, .filter = &no};
+
+    return setsockopt(r->fd, SOL_SOCKET, SO_ATTACH_FILTER, &nothing, sizeof(nothing)) == 0;
+}
+
 bool packet_rings_start(struct packet_ring *rings, unsigned n, const char **why)
 {
     /* A ring gets everything until it is in the group: let nothing in before all are. */
-    struct sock_filter no = {.code = BPF_RET | BPF_K};
-    const struct sock_fprog nothing = {.len = 1, .filter = &no};
     int ignored = 0;
 
     *why = "it cannot be bound to the interface";
@@ -97,7 +104,7 @@ bool packet_rings_start(struct packet_ring *rings, unsigned n, const char **why)
         struct sockaddr_ll address = {
             .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)rings[i].interface};
 
-        if (setsockopt(rings[i].fd, SOL_SOCKET, SO_ATTACH_FILTER, &nothing, sizeof(nothing)) != 0 ||
+        if (!let_nothing_in(&rings[i]) ||
             bind(rings[i].fd, (struct sockaddr *)&address, sizeof(address)) != 0)
             return false;
     }
@@ -109,6 +116,12 @@ bool packet_rings_start(struct packet_ring *rings, unsigned n, const char **why)
         if (setsockopt(rings[i].fd, SOL_SOCKET, SO_DETACH_FILTER, &ignored, sizeof(ignored)) != 0)
             return false;
     return true;
+}
+
+void packet_rings_shut(struct packet_ring *rings, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        let_nothing_in(&rings[i]); /* if it fails, the last moment's packets are counted as missed */
 }
 
 bool packet_ring_promiscuous(struct packet_ring *r)
@@ -181,6 +194,12 @@ void packet_ring_pass(struct packet_ring *r)
     __builtin_prefetch((const uint8_t *)r->next + r->next->tp_next_offset);
     r->left--;
     atomic_store_explicit(&r->taken, atomic_load_explicit(&r->taken, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+bool packet_ring_empty(struct packet_ring *r)
+{
+    packet_ring_ask(r);
+    return r->seen - r->dropped == r->taken;
 }
 
 void packet_ring_ask(struct packet_ring *r)

@@ -47,6 +47,9 @@ bool packet_ring_open(struct packet_ring *r, const char *interface, uint64_t byt
  */
 bool packet_rings_start(struct packet_ring *rings, unsigned n, const char **why);
 
+/* Let nothing in any longer; what is in the rings can still be taken. */
+void packet_rings_shut(struct packet_ring *rings, unsigned n);
+
 /* Ask the interface for the packets of others, too, for as long as the ring is open. False with errno. */
 bool packet_ring_promiscuous(struct packet_ring *r);
 
@@ -58,6 +61,9 @@ unsigned packet_ring_ready(struct packet_ring *r);
 /* The first of them, and on to the one behind it; only while there are some. */
 struct packet_view packet_ring_look(const struct packet_ring *r);
 void packet_ring_pass(struct packet_ring *r);
+
+/* Has everything been taken that ever came in? A packet is in, but cannot be taken, until its block is handed over. */
+bool packet_ring_empty(struct packet_ring *r);
 
 /* Ask the kernel, which forgets it then: brings `seen` and `dropped` up to date. */
 void packet_ring_ask(struct packet_ring *r);

@@ -393,7 +393,7 @@ void port_close(struct port *p)
 void port_settle(const struct port *p)
 {
     if (p->packets != NULL)
-        usleep(2 * PACKET_RING_RETIRE_MS * 1000);
+        packet_port_settle(p->packets);
 }
 
 void port_end(struct port *p)

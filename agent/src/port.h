@@ -68,7 +68,7 @@ void port_start(struct port *port);                                 /* dies on f
 bool port_restart(struct port *port, bool reset, const char **why); /* stop, [reset,] start; workers are paused */
 void port_close(struct port *port);
 
-/* Before its last poll: wait until what has arrived can be received. */
+/* Before its last poll: where the kernel holds packets back, let it take no more, and wait until all are received. */
 void port_settle(const struct port *port);
 
 /* After its last poll: what it still holds is counted as missed. */
