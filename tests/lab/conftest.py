@@ -47,18 +47,30 @@ class Controller:
 
     def __call__(self, *words: str, expect: int | tuple[int, ...] = 0, timeout_s: float = 600) -> str:
         """Run a verb to its end; returns standard output, fails with everything it said on another exit code."""
-        done = subprocess.run(
-            self.argv(*words), cwd=self.top, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+        done = self._run(words, timeout_s)
         codes = (expect,) if isinstance(expect, int) else expect
         assert done.returncode in codes, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def _run(self, words: tuple[str, ...], timeout_s: float) -> subprocess.CompletedProcess[str]:
+        """One that does not end in time says, before it is killed, in which line each of its threads is."""
+        process = subprocess.Popen(
+            self.argv(*words), cwd=self.top, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONFAULTHANDLER": "1"},
+        )  # fmt: skip
+        try:
+            out, err = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)
+            out, err = process.communicate(timeout=60)
+            pytest.fail(f"{words} has not ended within {timeout_s} s:\n{out[-2000:]}\n{err[-12000:]}")
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
     def failing(self, *words: str, expect: int | tuple[int, ...], timeout_s: float = 600) -> str:
         """Run a verb that has to fail with one of these exit codes; returns all that it said."""
-        done = subprocess.run(
-            self.argv(*words), cwd=self.top, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+        done = self._run(words, timeout_s)
         codes = (expect,) if isinstance(expect, int) else expect
         assert done.returncode in codes, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr

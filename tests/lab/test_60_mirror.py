@@ -66,6 +66,13 @@ class Spaces:
                 timeout_s=300,
             )
 
+    def carrier_changes(self) -> list[str]:
+        """Of each VF's interface, since it is there: a driver that resets its VF makes two."""
+        spaces = (WATCHED, BYSTANDER, MONITOR)
+        return self.host.run(
+            " && ".join(f"ip netns exec n{index} cat /sys/class/net/v{index}/carrier_changes" for index in spaces)
+        ).split()
+
     def reset(self, index: int) -> None:
         """What a reboot of a guest does to its VF."""
         self.host.run(f"ip -n n{index} link set v{index} down; ip -n n{index} link set v{index} up")
@@ -99,10 +106,24 @@ def spaces(request: pytest.FixtureRequest, mirroring: Controller, host: Host) ->
     found.remove()
 
 
-def tried(nfvcap: Controller, rule: str = vf(MONITOR), expect: int = 0) -> Any:
+def tried(nfvcap: Controller, spaces: Spaces, rule: str = vf(MONITOR)) -> Any:
+    """What a mirror test says, as soon as the ways to both VFs were whole while it ran.
+
+    A hole in what the watched VF got tells nothing of the copy (5), and igbvf's watchdog may reset a VF once more, 10 s
+    after it was reset: its carrier goes, and neither way is whole then.
+    """
     # A kernel driver has 256 buffers: an emulated processor that stands still for less than two seconds loses nothing.
     words = ("--from", f"lab:{LAB_NAME}", "--count", str(COUNT), "--rate", "100")
-    return nfvcap.json("mirror", "test", rule, *words, expect=expect)
+    for _ in range(3):
+        before = spaces.carrier_changes()
+        found = nfvcap.json("mirror", "test", rule, *words, expect=(0, 4, 5))
+        if found["sent"] == found["watched"]["distinct"] == found["monitor"]["distinct"] == COUNT:
+            break
+        changes = spaces.carrier_changes()
+        print(f"\n{found}\ncarriers changed {before} times before, {changes} times behind it")
+        assert found["lost_copies"] == 0 or changes != before
+    assert found["watched"]["duplicates"] == found["monitor"]["duplicates"] == 0, found
+    return found
 
 
 def rules(nfvcap: Controller, expect: int | tuple[int, ...] = 0) -> Any:
@@ -154,11 +175,10 @@ def test_bad_input_is_one_message_and_no_change(
 
 def test_a_doubled_address_copies_every_frame(mirroring: Controller, spaces: Spaces, host: Host) -> None:
     mirroring("mirror", "add", vf(MONITOR), vf(WATCHED))
-    found = tried(mirroring)
-    assert found["sent"] == found["watched"]["distinct"] == found["monitor"]["distinct"] == COUNT
+    assert tried(mirroring, spaces)["monitor"]["distinct"] == COUNT
     spaces.reset(WATCHED)
     spaces.reset(MONITOR)
-    assert tried(mirroring)["lost_copies"] == 0
+    assert tried(mirroring, spaces)["monitor"]["distinct"] == COUNT
     assert "NFVCAP_MIRROR" in host.run("journalctl -o verbose NFVCAP_MIRROR=m1 -n 1")
 
 
@@ -176,7 +196,7 @@ def test_the_rule_comes_back_after_the_host_rebooted(mirroring: Controller, spac
     spaces.make()
     assert "iomem=relaxed" in host.read("/proc/cmdline")
     assert rules(mirroring)["rules"][0]["rule_id"] == "m1"
-    assert tried(mirroring)["monitor"]["distinct"] == COUNT
+    assert tried(mirroring, spaces)["monitor"]["distinct"] == COUNT
 
 
 def test_provisioning_leaves_the_lent_address_to_the_rule(mirroring: Controller, spaces: Spaces) -> None:
@@ -190,9 +210,9 @@ def test_a_second_monitor_of_the_same_vf_comes_and_goes_without_the_first(
     mirroring("mirror", "add", vf(BYSTANDER), vf(WATCHED))
     assert len(rules(mirroring)["rules"]) == 2
     for monitor in (MONITOR, BYSTANDER):
-        assert tried(mirroring, vf(monitor))["lost_copies"] == 0
+        assert tried(mirroring, spaces, vf(monitor))["monitor"]["distinct"] == COUNT
     mirroring("mirror", "remove", vf(BYSTANDER))
-    assert tried(mirroring)["lost_copies"] == 0
+    assert tried(mirroring, spaces)["monitor"]["distinct"] == COUNT
 
 
 def test_removed_means_no_copies_and_the_former_address(mirroring: Controller, spaces: Spaces, host: Host) -> None:
@@ -221,7 +241,7 @@ def test_pool_bits_are_set_again_after_each_reset(mirroring: Controller, spaces:
     mirroring("mirror", "add", vf(MONITOR), f"{vf(WATCHED)},{vf(BYSTANDER)}")
     (rule,) = rules(mirroring)["rules"]
     assert rule["backend"] == "poolselect"
-    assert tried(mirroring)["monitor"]["distinct"] == COUNT
+    assert tried(mirroring, spaces)["monitor"]["distinct"] == COUNT
     count = 0
     for disturbance in (
         lambda: spaces.reset(WATCHED),
@@ -230,7 +250,7 @@ def test_pool_bits_are_set_again_after_each_reset(mirroring: Controller, spaces:
         disturbance()
         count = repaired(mirroring, rule["rule_id"], count)
         spaces.wait_carrier()
-        assert tried(mirroring)["lost_copies"] == 0
+        assert tried(mirroring, spaces)["monitor"]["distinct"] == COUNT
     assert "NFVCAP_ACTION=repair" in host.run("journalctl -o verbose NFVCAP_ACTION=repair -n 1")
 
 
