@@ -104,8 +104,7 @@ bool packet_rings_start(struct packet_ring *rings, unsigned n, const char **why)
         struct sockaddr_ll address = {
             .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)rings[i].interface};
 
-        if (!let_nothing_in(&rings[i]) ||
-            bind(rings[i].fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+        if (!let_nothing_in(&rings[i]) || bind(rings[i].fd, (struct sockaddr *)&address, sizeof(address)) != 0)
             return false;
     }
     if (n > 1 && !join(rings, n)) {

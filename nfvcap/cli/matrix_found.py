@@ -34,8 +34,19 @@ class Found:
     checks: list[Check] = field(default_factory=list)
 
 
-Group = Callable[[], AbstractContextManager[Found]]
-"""Opens what its rows need, and puts it away again."""
+@dataclass(frozen=True)
+class Group:
+    """Rows that need the same.
+
+    Args:
+        opened: gives them what they need as long as the block, and puts it away again.
+        guest: where they are captured; "" on the host.
+        keys: which rows these may be, where a guest has to answer for them.
+    """
+
+    opened: Callable[[], AbstractContextManager[Found]]
+    guest: str = ""
+    keys: tuple[Key, ...] = ()
 
 
 def by(engine: str) -> dict[str, Any]:

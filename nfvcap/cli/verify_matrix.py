@@ -15,9 +15,11 @@ from nfvcap.cli import matrix_dpdk
 from nfvcap.cli.guest_run import GuestRun, add
 from nfvcap.cli.matrix_found import Found, Group, Measure, by
 from nfvcap.cli.matrix_host import XDP, bare_metal
-from nfvcap.cli.matrix_nic import VIRTUAL, temporary
+from nfvcap.cli.matrix_nic import PASSED, VIRTUAL, temporary
+from nfvcap.cli.matrix_nic import keys as nic_keys
 from nfvcap.cli.output import paint, say
 from nfvcap.cli.packet_options import PacketOptions
+from nfvcap.door.door import shell
 from nfvcap.errors import NfvcapError, UsageError
 from nfvcap.lab.topology import PORTS
 from nfvcap.model.result import Check, HostResult, Verdict
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 _MOST_VFS = 2
 _ENDED = "the run was interrupted before it was measured"
+_SILENT = ("[NFV-GUEST-010]", "[NFV-GUEST-032]")
+"""Of errors that say that a guest does not answer."""
 
 
 def local(host: HostResult, wish: Wish, run: Callable[[Wish], HostResult], options: PacketOptions) -> HostResult:
@@ -42,7 +46,7 @@ def local(host: HostResult, wish: Wish, run: Callable[[Wish], HostResult], optio
         UsageError: NFV-PKT-203 the matrix has no such traffic.
     """
     rows: dict[Key, Measure] = {("virtual device (memif)", "DPDK", "", 0): lambda _, one: run(one)}
-    return _measured(host, wish, [lambda: nullcontext(Found(rows))], There(local=True), _traffics(options))
+    return _measured(host, wish, [Group(lambda: nullcontext(Found(rows)))], There(local=True), _traffics(options))
 
 
 def guests(looked: Looked, host: HostResult, wish: Wish) -> HostResult:
@@ -55,13 +59,15 @@ def guests(looked: Looked, host: HostResult, wish: Wish) -> HostResult:
     traffics = _traffics(looked.options)
     _sweep(looked)
     there = There(no_dpdk_pf=no_dpdk_pf(looked.facts, planned(looked.facts)))
-    groups: list[Group] = [partial(bare_metal, looked, _whole_port(looked))]
+    groups = [Group(partial(bare_metal, looked, _whole_port(looked)))]
     if looked.options.dpdk_pf:
         lends = lendable(looked.facts, looked.options.dpdk_pf)
-        groups += [partial(group, looked, lends, wish.budget_s)
-                   for group in (matrix_dpdk.whole_port, matrix_dpdk.functions)]  # fmt: skip
+        groups += [Group(partial(opened, looked, lends, wish.budget_s))
+                   for opened in (matrix_dpdk.whole_port, matrix_dpdk.functions)]  # fmt: skip
         if looked.options.guest:
-            groups.append(partial(matrix_dpdk.passthrough, looked, looked.options.guest[0], lends, wish.budget_s))
+            name = looked.options.guest[0]
+            passed = partial(matrix_dpdk.passthrough, looked, name, lends, wish.budget_s)
+            groups.append(Group(passed, name, nic_keys(PASSED)))
     for name, seen in looked.seen.items():
         try:
             vfs = vfs_of(seen, looked.facts)
@@ -78,13 +84,23 @@ def guests(looked: Looked, host: HostResult, wish: Wish) -> HostResult:
             host = host.model_copy(update={"checks": (*host.checks, failed(name, error))})
             continue
         for some, engines in ways:
-            groups += [partial(_one, key, measure) for key, measure in _rows(run, some, engines)]
+            groups += [Group(partial(_one, key, measure), name, (key,)) for key, measure in _rows(run, some, engines)]
             there = replace(there, engines=there.engines | set(engines.values()))
         there = replace(there, pf_drivers=there.pf_drivers | {vfs[0].pf_driver}, vfs=max(there.vfs, len(vfs)))
     if looked.options.guest:
         name = looked.options.guest[0]
-        groups += [partial(temporary, looked, name, model, _port_below(looked, name)) for model in VIRTUAL]
-    return _measured(host, wish, groups, there, traffics)
+        groups += [Group(partial(temporary, looked, name, model, _port_below(looked, name)), name, nic_keys(model))
+                   for model in VIRTUAL]  # fmt: skip
+    return _measured(host, wish, groups, there, traffics, answers=partial(_answers, looked))
+
+
+def _answers(looked: Looked, guest: str) -> bool:
+    """Does a guest answer on a new way?"""
+    try:
+        with looked.guest_way(guest) as door:
+            return shell(door, "true").ok
+    except NfvcapError:
+        return False
 
 
 @contextmanager
@@ -164,6 +180,7 @@ class _Filled:
     host: HostResult
     done: set[Key] = field(default_factory=set)
     known: dict[Key, str] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
     ended: bool = False
 
     def add(self, *checks: Check) -> None:
@@ -176,18 +193,30 @@ class _Filled:
 
 
 def _measured(
-    host: HostResult, wish: Wish, groups: Sequence[Group], there: There, traffics: tuple[str, ...]
-) -> HostResult:
+    host: HostResult, wish: Wish, groups: Sequence[Group], there: There, traffics: tuple[str, ...],
+    *, answers: Callable[[str], bool] = lambda guest: True,
+) -> HostResult:  # fmt: skip
+    """Go through the groups.
+
+    Args:
+        answers: does a guest that has not answered once do so now? One that does not would cost minutes for each cell.
+    """
     filled = _Filled(host)
     for group in groups:
-        found = Found()
+        if group.guest in filled.gone:
+            filled.known |= dict.fromkeys(group.keys, f"guest {group.guest} does not answer any more")
+            continue
+        found, before = Found(), len(filled.host.checks)
         try:
-            with group() as found:
+            with group.opened() as found:
                 filled.known |= found.reasons
                 _cells(filled, wish, found, traffics)
         except KeyboardInterrupt:
             filled.cut()
         filled.add(*found.checks)
+        if group.guest and _silent(filled.host.checks[before:]) and not answers(group.guest):
+            say(f"{group.guest} does not answer any more: its other cells are left out")
+            filled.gone.add(group.guest)
         if filled.ended:
             say(paint("interrupted: the report is partial, and says so", "WARN"))
             filled.known = {**dict.fromkeys(KEYS, _ENDED), **filled.known}
@@ -195,6 +224,11 @@ def _measured(
     there = replace(there, doable=frozenset(filled.done), known=filled.known)
     filled.add(*(skipped("NFV-PKT-020", subject(*cell), why) for cell, why in reasons(there, traffics).items()))
     return filled.host
+
+
+def _silent(checks: Iterable[Check]) -> bool:
+    """Has a guest not answered in one of them?"""
+    return any(check.verdict is Verdict.ERROR and word in check.reason for check in checks for word in _SILENT)
 
 
 def _cells(filled: _Filled, wish: Wish, found: Found, traffics: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nfvcap.cli import matrix_dpdk, matrix_nic, verify_guest, verify_matrix
-from nfvcap.cli.matrix_found import Found
+from nfvcap.cli.matrix_found import Found, Group
 from nfvcap.cli.matrix_host import AF_XDP, DPDK, KERNEL, bare_metal
 from nfvcap.cli.matrix_nic import Sight, keys, lacks, temporary, understood
 from nfvcap.cli.matrix_room import room
@@ -326,21 +326,21 @@ def options(**words: Any) -> PacketOptions:
     return PacketOptions(**{**dict.fromkeys(PacketOptions.__dataclass_fields__), **words})
 
 
-def measured(*groups: Any, traffics: tuple[str, ...] = TRAFFICS) -> HostResult:
-    return verify_matrix._measured(EMPTY, WISH, groups, There(), traffics)
+def measured(*groups: Group, traffics: tuple[str, ...] = TRAFFICS, **words: Any) -> HostResult:
+    return verify_matrix._measured(EMPTY, WISH, groups, There(), traffics, **words)
 
 
 def cells(result: HostResult) -> dict[str, str]:
     return {check.subject: check.reason for check in result.checks if check.id == "NFV-PKT-020"}
 
 
-def group(found: Found, left: list[str] | None = None) -> Any:
+def group(found: Found, left: list[str] | None = None, guest: str = "") -> Group:
     @contextmanager
     def opened() -> Iterator[Found]:
         yield found
         (left if left is not None else []).append("left")
 
-    return opened
+    return Group(opened, guest, tuple(found.rows))
 
 
 def test_every_cell_is_measured_or_skipped_with_the_reason_that_was_found() -> None:
@@ -364,6 +364,30 @@ def test_a_cell_that_cannot_be_tried_is_an_error_and_the_table_says_why() -> Non
     result = measured(broken, traffics=("64",))
     assert cells(result)[subject(KERNEL, "64")] == "the guest's agent is silent [NFV-GUEST-010]"
     assert error in result.checks and int(result.exit_code) == 1
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_guest_that_does_not_answer_any_more_is_asked_once_and_not_for_each_cell(answers: bool) -> None:
+    """A connection may be cut while the guest lives: then the other cells are measured."""
+    error = failed("vm3 64 B", NfvcapError("NFV-GUEST-032", "vm3 cannot be reached", "no answer within 60 s"))
+    asked, tried = [], []
+
+    def dies(host: HostResult, wish: Wish) -> HostResult:
+        return host.model_copy(update={"checks": (error,)})
+
+    def lives(host: HostResult, wish: Wish) -> HostResult:
+        tried.append(wish.traffic.name)
+        return host.model_copy(update={"checks": ()})
+
+    def still(guest: str) -> bool:
+        asked.append(guest)
+        return answers
+
+    first, others = Found({VIRTIO: dies}), [Found({VIRTIO_DPDK: lives}), Found({KERNEL: lives})]
+    groups = [group(first, guest="vm3"), group(others[0], guest="vm3"), group(others[1])]
+    told = cells(measured(*groups, traffics=("64",), answers=still))
+    assert asked == ["vm3"] and len(tried) == 1 + answers  # the host's cells are measured in any case
+    assert (told.get(subject(VIRTIO_DPDK, "64")) == "guest vm3 does not answer any more") is not answers
 
 
 def test_each_cell_of_a_path_has_a_name_of_its_own() -> None:
@@ -459,7 +483,7 @@ def test_an_interrupt_between_two_measurements_keeps_what_was_measured() -> None
 
     kept = failed("seen before", NfvcapError("NFV-GUEST-010", "x", ""))
     first = group(Found({KERNEL: lambda host, wish: host.model_copy(update={"checks": (kept,)})}))
-    for second in (cut, group(Found({VIRTIO: opens}))):
+    for second in (Group(cut), group(Found({VIRTIO: opens}))):
         result = measured(first, second, traffics=("64",))
         assert kept in result.checks and interrupted(result.checks)
         assert "interrupted" in cells(result)[subject(VIRTIO, "64")]
