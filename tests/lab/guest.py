@@ -71,6 +71,11 @@ class Guest:
             assert time.monotonic() < deadline, f"guest {self.name} did not come up"
             time.sleep(2)
 
+    def start_again(self) -> None:
+        """One that stands still: as by a power button; until it answers again."""
+        self.host.run(f"virsh -q destroy {self.name}; virsh -q start {self.name}", timeout_s=300)
+        self.wait(300)
+
     def reboot(self) -> None:
         """From inside, as its own operating system does it; until it answers again."""
         before = self.run("cat /proc/sys/kernel/random/boot_id")

@@ -161,19 +161,19 @@ def test_the_everyday_capture_brings_its_files_home(vm3: Guest, nfvcap: Controll
     assert nfvcap.json("capture", GUEST, "status") == {}
 
 
-def matrix(nfvcap: Controller, *words: str, expect: tuple[int, ...] = (0,)) -> HostResult:
+def matrix(nfvcap: Controller, *words: str) -> HostResult:
     """One trial of 64-byte frames for each cell: what matters here is which cells there are."""
     began = time.monotonic()
     out = nfvcap(
         "verify", HOST, "--matrix", "--guest", GUEST, "--from", f"lab:{LAB_NAME}", "--traffic", "64", "--rate",
-        "100pps", "--trials", "1", "--format", "json", "--no-keep", *words, expect=expect, timeout_s=1500,
+        "100pps", "--trials", "1", "--format", "json", "--no-keep", *words, expect=(0, 1, 4, 5), timeout_s=1500,
     )  # fmt: skip
     (found,) = Result.from_json(out).hosts
     print(f"\nmatrix: {time.monotonic() - began:.0f} s, {len(found.measurements)} cells")
     for m in found.measurements:
         print(f"  {m.name}: {m.took_s:.0f} s, {[(trial.phase, trial.lost, trial.sent) for trial in m.trials]}")
     for check in found.checks:
-        if check.id in (CELL, "NFV-PKT-021", "NFV-PKT-002"):
+        if check.id in (CELL, "NFV-PKT-021", "NFV-PKT-002") or check.verdict in (Verdict.FAIL, Verdict.ERROR):
             print(f"  {check.verdict} {check.subject}: {check.found} {check.reason}")
     return found
 
@@ -190,12 +190,19 @@ def left_behind(host: Host) -> list[str]:
     ]
 
 
+@pytest.mark.timeout(3600)
 def test_what_the_lab_can_do_is_measured_and_the_rest_says_why_not(vm3: Guest, nfvcap: Controller, host: Host) -> None:
     (vf,) = vfs(nfvcap)
     vm3.to_vfio(vf["guest_address"])
     for free in (0, 1):  # beside the one that DPDK has; planned for other guests, so they have to be named
         nfvcap("attach-vf", GUEST, "--vf", f"{PORTS[1].address}:vf{free}", "--timeout", "180", timeout_s=900)
     found = matrix(nfvcap, "--dpdk-pf", PORTS[0].address)
+    if any("does not answer any more" in check.reason for check in found.checks):
+        # A processor that is emulated twice may stand still for ever (docs/how-to/lab.md, watchdog); a guest has none.
+        vm3.start_again()
+        vm3.to_vfio(vf["guest_address"])
+        found = matrix(nfvcap, "--dpdk-pf", PORTS[0].address)
+    assert found.exit_code == 0
     cells = {(m.attachment, m.engine): m for m in found.measurements}
     assert cells.keys() >= MEASURED
     by = sorted((m.engine, m.pf_driver, m.vfs) for m in found.measurements if m.attachment == VF)
@@ -244,7 +251,7 @@ def test_a_matrix_that_is_killed_has_its_pf_given_back_by_the_next_one(
         process.kill()
         process.wait()
     assert "vfio-pci" in host.run(like)
-    matrix(nfvcap)
+    assert matrix(nfvcap).exit_code == 0
     assert host.run(like) == before
     nfvcap("verify", HOST, "--state-only")
 
