@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from statistics import median
 
 from sqlalchemy import BigInteger, Engine, Float, ForeignKey, String, Text, create_engine, select
@@ -12,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, rela
 
 from nfvcap.errors import UsageError
 from nfvcap.model.measurement import Measurement
-from nfvcap.model.result import HostResult, Result
+from nfvcap.model.result import Check, HostResult, Result
 from nfvcap.paths import state_dir
 from nfvcap.report.measured import load_of
 
@@ -108,14 +109,20 @@ class Store:
     def trend(self, host: str, count: int = 200) -> list[Point]:
         """Measurements of a host, oldest first, regressions marked against those of the same series and fingerprint."""
         query = (
-            select(_Row, _Figure).join(_Figure).where(_Row.host == host).order_by(_Row.id.desc()).limit(count)
+            select(_Row, _Figure).join(_Figure).where(_Row.host == host)
+            .order_by(_Row.id.desc(), _Figure.id.desc()).limit(count)
         )  # fmt: skip
+        verdicts: dict[int, dict[str, str]] = {}
+        newest: list[Point] = []
         with Session(self._engine) as session:
-            rows = [(row.created_at, row.verdict, row.fingerprint, figure.series, figure.no_drop_pps, figure.sent,
-                     figure.lost) for row, figure in session.execute(query)]  # fmt: skip
+            for row, figure in session.execute(query):
+                if row.id not in verdicts:
+                    verdicts[row.id] = verdicts_of(Result.from_json(row.document).hosts[0])
+                newest.append(Point(row.created_at, verdicts[row.id].get(figure.series, row.verdict), row.fingerprint,
+                                    figure.series, figure.no_drop_pps, figure.sent, figure.lost))  # fmt: skip
         points: list[Point] = []
-        for row in reversed(rows):
-            points.append(Point(*row, regression=regression(Point(*row), points)))
+        for point in reversed(newest):
+            points.append(replace(point, regression=regression(point, points)))
         return points
 
     def _unusable(self, error: Exception) -> UsageError:
@@ -152,12 +159,24 @@ def regression(point: Point, before: list[Point]) -> str:
     return ""
 
 
-def verdict_of(host: HostResult) -> str:
-    """The gravest verdict of a host."""
+def verdict_of(checks: Iterable[Check]) -> str:
+    """The gravest verdict among checks."""
     from nfvcap.report.tally import ORDER, counts
 
-    numbers = counts(host.checks)
+    numbers = counts(checks)
     return next((str(verdict) for verdict in ORDER if numbers[verdict]), "SKIP")
+
+
+def verdicts_of(host: HostResult) -> dict[str, str]:
+    """The gravest verdict of each measurement, by its series: of checks about it or about a goal of it."""
+    names = sorted((m.name for m in host.measurements), key=len, reverse=True)
+    own: dict[str, list[Check]] = {name: [] for name in names}
+    for check in host.checks:
+        # One path's name may be the beginning of another's.
+        name = next((name for name in names if f"{check.subject} ".startswith(f"{name} ")), None)
+        if name is not None:
+            own[name].append(check)
+    return {series_of(m): verdict_of(own[m.name]) for m in host.measurements}
 
 
 def series_of(m: Measurement) -> str:
@@ -168,7 +187,7 @@ def series_of(m: Measurement) -> str:
 def _row(result: Result, host: HostResult) -> _Row:
     alone = result.model_copy(update={"hosts": (host,)})
     return _Row(
-        host=host.host, created_at=result.created_at, verdict=verdict_of(host), fingerprint=host.fingerprint,
+        host=host.host, created_at=result.created_at, verdict=verdict_of(host.checks), fingerprint=host.fingerprint,
         document=alone.to_json(), figures=[_figure(m) for m in host.measurements if _tells(m)],
     )  # fmt: skip
 

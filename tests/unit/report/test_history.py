@@ -11,9 +11,9 @@ from measured_example import made
 
 from nfvcap.cli.main import main
 from nfvcap.errors import UsageError
-from nfvcap.model.result import Result
+from nfvcap.model.result import Result, Verdict
 from nfvcap.report.compare import compare
-from nfvcap.report.history import Store
+from nfvcap.report.history import Store, verdict_of
 from nfvcap.report.history_table import sparkline
 
 Type = Callable[..., tuple[int, str, str]]
@@ -128,3 +128,23 @@ def test_a_calibration_and_a_search_that_was_cut_short_are_no_points(store: Stor
     for other in (m, calibrated, cut):
         store.add(found.model_copy(update={"hosts": (found.hosts[0].model_copy(update={"measurements": (other,)}),)}))
     assert [point.regression for point in store.trend("box")] == [""]
+
+
+def test_a_point_has_the_verdict_of_its_measurement_and_not_of_the_host(store: Store) -> None:
+    """Of two paths, one name of which is the beginning of the other, one is spoilt; and so is something of the host."""
+    result = made("search", 9_400_000)
+    host = result.hosts[0]
+    m, checks = host.measurements[0], host.checks
+    named = m.name
+    other = m.model_copy(update={"name": f"{named} DPDK"})
+    goal = next(check for check in checks if check.subject.startswith(f"{named} "))
+    spoilt = goal.model_copy(
+        update={"subject": goal.subject.replace(named, other.name), "verdict": Verdict.INCONCLUSIVE}
+    )
+    state = goal.model_copy(update={"subject": "kernel", "verdict": Verdict.ERROR})
+    both = host.model_copy(update={"measurements": (m, other), "checks": (*checks, spoilt, state)})
+    store.add(result.model_copy(update={"hosts": (both,)}))
+    assert verdict_of(both.checks) == "ERROR"
+    assert [(point.series.split(" search")[0], point.verdict) for point in store.trend("box")] == [
+        (f"{named} {m.profile}", verdict_of(checks)), (f"{other.name} {m.profile}", "INCONCLUSIVE"),
+    ]  # fmt: skip
