@@ -17,13 +17,10 @@
 #define POOL_CACHE 512       /* the most that DPDK allows: the same few mbufs are used again and again */
 #define DEFAULT_RX_DESC 4096 /* 275 us of 64-byte frames at 10 Gb/s */
 #define RSS_KEY_MAX 64
-#define IGBVF "net_e1000_igb_vf"
-#define SAID_TO_IGB 3 /* times */
-#define IGB_ANSWERS_US 200000
 
 /* Drivers whose imissed counter is known to stay at zero, whatever is lost. */
 static const char *const blind_drivers[] = {
-    IGBVF, "net_ixgbe_vf", "net_virtio", "net_vmxnet3", "net_null", "net_ring", "net_memif", "net_tap",
+    "net_e1000_igb_vf", "net_ixgbe_vf", "net_virtio", "net_vmxnet3", "net_null", "net_ring", "net_memif", "net_tap",
 };
 
 static uint32_t data_room_bytes(const struct port_spec *spec, const struct port_config *c)
@@ -244,40 +241,6 @@ static void set_promiscuous(struct port *p)
              "--no-promiscuous");
 }
 
-/*
- * DPDK's igb, which drives the PF then, answers each acknowledgement of a VF with a message of its own, as it says in
- * igb_rcv_ack_from_vf(). That may overwrite the VF's next one in their common mailbox, and igbvf does not look: the VF
- * is not enabled or does not have its address, and as far as anybody is told it is and has. So nothing important is
- * said before the PF has had the time for its answer, and what can be said again is.
- */
-static bool pf_by_igb_of_dpdk(const struct port *p)
-{
-    return p->spec.vf_token[0] != '\0' && strcmp(p->driver, IGBVF) == 0;
-}
-
-static int start_device(const struct port *p)
-{
-    if (pf_by_igb_of_dpdk(p))
-        usleep(IGB_ANSWERS_US); /* the start resets the VF, as the opening did */
-    return rte_eth_dev_start(p->id);
-}
-
-/* Not before the start: that resets a VF, and its PF then gives it the address that it had. */
-static int set_mac(const struct port *p)
-{
-    static const uint8_t none[6];
-    struct rte_ether_addr address;
-    if (memcmp(p->spec.mac, none, sizeof(none)) == 0)
-        return 0;
-    memcpy(address.addr_bytes, p->spec.mac, sizeof(p->spec.mac));
-    int rc = rte_eth_dev_default_mac_addr_set(p->id, &address);
-    for (int i = 1; rc == 0 && i < SAID_TO_IGB && pf_by_igb_of_dpdk(p); i++) {
-        usleep(IGB_ANSWERS_US);
-        rc = rte_eth_dev_default_mac_addr_set(p->id, &address);
-    }
-    return rc;
-}
-
 void port_open(struct port *p, const struct port_spec *spec, const struct port_config *config)
 {
     memset(p, 0, sizeof(*p));
@@ -335,10 +298,10 @@ static void take_baseline(struct port *p)
 
 void port_start(struct port *p)
 {
-    int rc = start_device(p);
+    int rc = port_start_device(p);
     if (rc != 0)
         die(EXIT_USAGE, text("%s: cannot be started", p->spec.text), rte_strerror(-rc), NULL);
-    rc = set_mac(p);
+    rc = port_set_mac(p);
     if (rc != 0)
         die(EXIT_USAGE, text("%s: cannot have this address", p->spec.text), rte_strerror(-rc), "leave ,mac= out");
     rc = port_stamps_start(&p->stamps, p->id);
@@ -390,9 +353,9 @@ bool port_restart(struct port *p, bool reset, const char **why)
     }
     p->restarted_tsc = rte_rdtsc();
     if (rc == 0)
-        rc = start_device(p);
+        rc = port_start_device(p);
     if (rc == 0)
-        rc = set_mac(p);
+        rc = port_set_mac(p);
     if (rc == 0)
         rc = port_stamps_start(&p->stamps, p->id);
     if (rc != 0) {
