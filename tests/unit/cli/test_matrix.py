@@ -367,9 +367,11 @@ def test_a_cell_that_cannot_be_tried_is_an_error_and_the_table_says_why() -> Non
 
 
 @pytest.mark.parametrize("answers", [False, True])
-def test_a_guest_that_does_not_answer_any_more_is_asked_once_and_not_for_each_cell(answers: bool) -> None:
-    """A connection may be cut while the guest lives: then the other cells are measured."""
+@pytest.mark.parametrize("verdict", [Verdict.ERROR, Verdict.INCONCLUSIVE])
+def test_a_guest_that_falls_silent_is_asked_once_and_not_for_each_cell(answers: bool, verdict: Verdict) -> None:
+    """Before its first frame or behind it. A connection may be cut while the guest lives: then all are measured."""
     error = failed("vm3 64 B", NfvcapError("NFV-GUEST-032", "vm3 cannot be reached", "no answer within 60 s"))
+    error = error.model_copy(update={"verdict": verdict})
     asked, tried = [], []
 
     def dies(host: HostResult, wish: Wish) -> HostResult:
