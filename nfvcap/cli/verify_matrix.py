@@ -211,12 +211,13 @@ def _measured(
             with group.opened() as found:
                 filled.known |= found.reasons
                 _cells(filled, wish, found, traffics)
+            told = (*filled.host.checks[before:], *found.checks)
+            if group.guest and not filled.ended and _silent(told) and not answers(group.guest):
+                say(f"{group.guest} does not answer any more: its other cells are left out")
+                filled.gone.add(group.guest)
         except KeyboardInterrupt:
             filled.cut()
         filled.add(*found.checks)
-        if group.guest and _silent(filled.host.checks[before:]) and not answers(group.guest):
-            say(f"{group.guest} does not answer any more: its other cells are left out")
-            filled.gone.add(group.guest)
         if filled.ended:
             say(paint("interrupted: the report is partial, and says so", "WARN"))
             filled.known = {**dict.fromkeys(KEYS, _ENDED), **filled.known}

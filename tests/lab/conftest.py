@@ -54,19 +54,26 @@ class Controller:
 
     def _run(self, words: tuple[str, ...], timeout_s: float) -> subprocess.CompletedProcess[str]:
         """One that does not end in time says, before it is killed, in which line each of its threads is."""
-        process = subprocess.Popen(
-            self.argv(*words), cwd=self.top, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONFAULTHANDLER": "1"},
-        )  # fmt: skip
-        try:
-            out, err = process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGABRT)
-            out, err = process.communicate(timeout=60)
-            pytest.fail(f"{words} has not ended within {timeout_s} s:\n{out[-2000:]}\n{err[-12000:]}")
-        finally:
-            process.kill()
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            process = subprocess.Popen(
+                self.argv(*words), cwd=self.top, stdout=out, stderr=err, env={**os.environ, "PYTHONFAULTHANDLER": "1"}
+            )
+            late = False
+            try:
+                process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                late = True
+                process.send_signal(signal.SIGABRT)
+                time.sleep(5)
+            finally:
+                process.kill()
+                process.wait()
+            out.seek(0)
+            err.seek(0)
+            done = subprocess.CompletedProcess(process.args, process.returncode, out.read(), err.read())
+        if late:
+            pytest.fail(f"{words} has not ended within {timeout_s} s:\n{done.stdout[-2000:]}\n{done.stderr[-12000:]}")
+        return done
 
     def failing(self, *words: str, expect: int | tuple[int, ...], timeout_s: float = 600) -> str:
         """Run a verb that has to fail with one of these exit codes; returns all that it said."""

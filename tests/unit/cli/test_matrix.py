@@ -391,6 +391,12 @@ def test_a_guest_that_falls_silent_is_asked_once_and_not_for_each_cell(answers: 
     assert asked == ["vm3"] and len(tried) == 1 + answers  # the host's cells are measured in any case
     assert (told.get(subject(VIRTIO_DPDK, "64")) == "guest vm3 does not answer any more") is not answers
 
+    def interrupted_meanwhile(guest: str) -> bool:
+        raise KeyboardInterrupt
+
+    kept = measured(*groups, traffics=("64",), answers=interrupted_meanwhile)
+    assert error in kept.checks and interrupted(kept.checks)
+
 
 def test_each_cell_of_a_path_has_a_name_of_its_own() -> None:
     behind: list[str] = []
