@@ -298,12 +298,10 @@ static void take_baseline(struct port *p)
 
 void port_start(struct port *p)
 {
-    int rc = port_start_device(p);
+    const char *what;
+    int rc = port_start_device(p, &what);
     if (rc != 0)
-        die(EXIT_USAGE, text("%s: cannot be started", p->spec.text), rte_strerror(-rc), NULL);
-    rc = port_set_mac(p);
-    if (rc != 0)
-        die(EXIT_USAGE, text("%s: cannot have this address", p->spec.text), rte_strerror(-rc), "leave ,mac= out");
+        die(EXIT_USAGE, text("%s: %s", p->spec.text, what), rte_strerror(-rc), NULL);
     rc = port_stamps_start(&p->stamps, p->id);
     if (rc != 0)
         die(EXIT_USAGE, text("%s: the NIC's clock cannot be started", p->spec.text), rte_strerror(-rc),
@@ -343,6 +341,7 @@ static void notice_zeroed_counters(struct port *p)
 bool port_restart(struct port *p, bool reset, const char **why)
 {
     struct fault f;
+    const char *what;
     int rc = rte_eth_dev_stop(p->id);
     if (rc == 0 && reset) {
         rc = rte_eth_dev_reset(p->id);
@@ -353,9 +352,7 @@ bool port_restart(struct port *p, bool reset, const char **why)
     }
     p->restarted_tsc = rte_rdtsc();
     if (rc == 0)
-        rc = port_start_device(p);
-    if (rc == 0)
-        rc = port_set_mac(p);
+        rc = port_start_device(p, &what);
     if (rc == 0)
         rc = port_stamps_start(&p->stamps, p->id);
     if (rc != 0) {

@@ -1,44 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The start of a port and the address that it was given, which a VF has to ask its PF for. */
+/* The start of a device and the address that it was given, which a VF has to ask its PF for. */
+#include "error.h"
 #include "port.h"
 
 #include <string.h>
-#include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 
-#define ANSWER_US 200000
-#define SAID 3 /* times */
-
 /*
- * DPDK's igb, which drives the PF then, answers each acknowledgement of a VF with a message of its own, as it says in
- * igb_rcv_ack_from_vf(). That may overwrite the VF's next one in their common mailbox, and igbvf does not look: the VF
- * is not enabled or does not have its address, and as far as anybody is told it is and has. So nothing important is
- * said before the PF has had the time for its answer, and what can be said again is.
+ * igbvf waits for an answer of the PF for a second (E1000_VF_MBX_INIT_TIMEOUT polls), then says nothing to its PF any
+ * more until the next start, and tells nobody: the VF is not enabled, or has not its address. With a PF that DPDK's igb
+ * drives that was one start in ten, in an emulated machine: igb answers each acknowledgement of a VF with a message
+ * of its own (igb_rcv_ack_from_vf), which may overwrite the VF's next one in their common mailbox. An answer takes
+ * milliseconds, so the time that a call takes tells, and another start mends it.
  */
-static bool pf_by_igb_of_dpdk(const struct port *p)
+#define GIVEN_UP_S 1u
+#define TRIES 5u
+
+static bool given_up(const struct port *p, uint64_t begun)
 {
-    return p->spec.vf_token[0] != '\0' && strcmp(p->driver, "net_e1000_igb_vf") == 0;
+    return strcmp(p->driver, "net_e1000_igb_vf") == 0 && rte_rdtsc() - begun >= GIVEN_UP_S * rte_get_tsc_hz();
 }
 
-int port_start_device(const struct port *p)
-{
-    if (pf_by_igb_of_dpdk(p))
-        usleep(ANSWER_US); /* the start resets the VF, as the opening did */
-    return rte_eth_dev_start(p->id);
-}
-
-int port_set_mac(const struct port *p)
+static int set_mac(const struct port *p, bool *silent)
 {
     static const uint8_t none[6];
     struct rte_ether_addr address;
     if (memcmp(p->spec.mac, none, sizeof(none)) == 0)
         return 0;
     memcpy(address.addr_bytes, p->spec.mac, sizeof(p->spec.mac));
+    uint64_t begun = rte_rdtsc();
     int rc = rte_eth_dev_default_mac_addr_set(p->id, &address);
-    for (int i = 1; rc == 0 && i < SAID && pf_by_igb_of_dpdk(p); i++) {
-        usleep(ANSWER_US);
-        rc = rte_eth_dev_default_mac_addr_set(p->id, &address);
-    }
+    *silent = given_up(p, begun);
     return rc;
+}
+
+/* The address not before the start: that resets a VF, and its PF gives it the address that it had. */
+static int start_once(const struct port *p, const char **what, bool *silent)
+{
+    *what = "cannot be started";
+    uint64_t begun = rte_rdtsc();
+    int rc = rte_eth_dev_start(p->id);
+    *silent = given_up(p, begun);
+    if (rc != 0 || *silent)
+        return rc;
+    *what = "cannot have this address";
+    return set_mac(p, silent);
+}
+
+int port_start_device(const struct port *p, const char **what)
+{
+    for (unsigned i = 1;; i++) {
+        bool silent;
+        int rc = start_once(p, what, &silent);
+        if (rc != 0 || !silent)
+            return rc;
+        if (i == TRIES) {
+            warn(text("%s: its PF does not answer", p->spec.text), text("it was started %u times", i),
+                 "is the PF up, and does its driver run? Until it is started again it may receive nothing");
+            return 0;
+        }
+        rte_eth_dev_stop(p->id);
+    }
 }

@@ -133,8 +133,10 @@ for _ in range(CYCLES):
 took_s = time.monotonic() - began
 as_before()
 time.sleep(1)
-assert handles() == opened, f"{opened} became {handles()}"
-print(f"{CYCLES} cycles of attach and detach, {took_s / CYCLES:.2f} s each; open files as before: {opened}")
+now = handles()
+# Fewer: libvirtd still had a connection of before open when they were counted first. A leak would be one for each cycle.
+assert all(now[name] <= count for name, count in opened.items()), f"{opened} became {now}"
+print(f"{CYCLES} cycles of attach and detach, {took_s / CYCLES:.2f} s each; open files {opened}, then {now}")
 
 # The way of last resort, and a guest that is off.
 guest = Hypervisor(host).guest(UUID)
