@@ -134,7 +134,7 @@ took_s = time.monotonic() - began
 as_before()
 time.sleep(1)
 now = handles()
-# Fewer: libvirtd still had a connection of before open when they were counted first. A leak would be one for each cycle.
+# Fewer: libvirtd had a connection of before open when they were counted first. A leak would be one for each cycle.
 assert all(now[name] <= count for name, count in opened.items()), f"{opened} became {now}"
 print(f"{CYCLES} cycles of attach and detach, {took_s / CYCLES:.2f} s each; open files {opened}, then {now}")
 
