@@ -298,10 +298,10 @@ static void take_baseline(struct port *p)
 
 void port_start(struct port *p)
 {
-    const char *what;
-    int rc = port_start_device(p, &what);
+    const char *what, *fix;
+    int rc = port_start_device(p, &what, &fix);
     if (rc != 0)
-        die(EXIT_USAGE, text("%s: %s", p->spec.text, what), rte_strerror(-rc), NULL);
+        die(EXIT_USAGE, text("%s: %s", p->spec.text, what), rte_strerror(-rc), fix);
     rc = port_stamps_start(&p->stamps, p->id);
     if (rc != 0)
         die(EXIT_USAGE, text("%s: the NIC's clock cannot be started", p->spec.text), rte_strerror(-rc),
@@ -341,7 +341,7 @@ static void notice_zeroed_counters(struct port *p)
 bool port_restart(struct port *p, bool reset, const char **why)
 {
     struct fault f;
-    const char *what;
+    const char *what, *fix;
     int rc = rte_eth_dev_stop(p->id);
     if (rc == 0 && reset) {
         rc = rte_eth_dev_reset(p->id);
@@ -352,7 +352,7 @@ bool port_restart(struct port *p, bool reset, const char **why)
     }
     p->restarted_tsc = rte_rdtsc();
     if (rc == 0)
-        rc = port_start_device(p, &what);
+        rc = port_start_device(p, &what, &fix);
     if (rc == 0)
         rc = port_stamps_start(&p->stamps, p->id);
     if (rc != 0) {

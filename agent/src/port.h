@@ -64,8 +64,8 @@ uint64_t port_memory_bytes(const struct port_spec *spec, const struct port_confi
 /* Configure the device that spec names; dies with the reason. The EAL has been started. */
 void port_open(struct port *port, const struct port_spec *spec, const struct port_config *config);
 
-/* A part of it: the device runs and has the address of the spec. 0, or -errno and *what failed. */
-int port_start_device(const struct port *port, const char **what);
+/* A part of it: the device runs and has the address of the spec. 0, or -errno, *what failed and the *fix. */
+int port_start_device(const struct port *port, const char **what, const char **fix);
 
 void port_start(struct port *port);                                 /* dies on failure */
 bool port_restart(struct port *port, bool reset, const char **why); /* stop, [reset,] start; workers are paused */

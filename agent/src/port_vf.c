@@ -11,9 +11,9 @@
 /*
  * igbvf waits for an answer of the PF for a second (E1000_VF_MBX_INIT_TIMEOUT polls), then says nothing to its PF any
  * more until the next start, and tells nobody: the VF is not enabled, or has not its address. With a PF that DPDK's igb
- * drives that was one start in ten, in an emulated machine: igb answers each acknowledgement of a VF with a message
- * of its own (igb_rcv_ack_from_vf), which may overwrite the VF's next one in their common mailbox. An answer takes
- * milliseconds, so the time that a call takes tells, and another start mends it.
+ * drives that was one start in ten, in an emulated machine. Why is not proven: igb answers each acknowledgement of a VF
+ * with a message of its own (igb_rcv_ack_from_vf), which can overwrite the VF's next one in their common mailbox. An
+ * answer takes milliseconds, so the time that a call takes tells, and another start mends it.
  */
 #define GIVEN_UP_S 1u
 #define TRIES 5u
@@ -37,23 +37,25 @@ static int set_mac(const struct port *p, bool *silent)
 }
 
 /* The address not before the start: that resets a VF, and its PF gives it the address that it had. */
-static int start_once(const struct port *p, const char **what, bool *silent)
+static int start_once(const struct port *p, const char **what, const char **fix, bool *silent)
 {
     *what = "cannot be started";
+    *fix = NULL;
     uint64_t begun = rte_rdtsc();
     int rc = rte_eth_dev_start(p->id);
     *silent = given_up(p, begun);
     if (rc != 0 || *silent)
         return rc;
     *what = "cannot have this address";
+    *fix = "leave ,mac= out";
     return set_mac(p, silent);
 }
 
-int port_start_device(const struct port *p, const char **what)
+int port_start_device(const struct port *p, const char **what, const char **fix)
 {
     for (unsigned i = 1;; i++) {
         bool silent;
-        int rc = start_once(p, what, &silent);
+        int rc = start_once(p, what, fix, &silent);
         if (rc != 0 || !silent)
             return rc;
         if (i == TRIES) {
