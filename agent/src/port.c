@@ -3,7 +3,6 @@
 
 #include "eal.h"
 #include "error.h"
-#include "packet_ring.h"
 
 #include <errno.h>
 #include <stdio.h>
